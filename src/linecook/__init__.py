@@ -1,0 +1,55 @@
+"""linecook: the concurrency runtime for multi-agent Python. Write agents and tools as plain functions; run thousands."""
+
+from ._core.deadline import fail_after as fail_after
+from ._core.deadline import move_on_after as move_on_after
+from ._core.deadline import remaining as remaining
+from ._core.outcome import Cancelled as Cancelled
+from ._core.outcome import Failed as Failed
+from ._core.outcome import Ok as Ok
+from ._core.outcome import Outcome as Outcome
+from ._core.outcome import Settled as Settled
+from ._core.outcome import TimedOut as TimedOut
+from ._core.scope import scope as scope
+from ._runtime import Runtime as Runtime
+from ._runtime import install as install
+from ._runtime import run as run
+from .agents.agent import agent as agent
+from .tools.call import Call as Call
+from .tools.completed import as_completed as as_completed
+from .tools.decorate import call_key as call_key
+from .tools.decorate import tool as tool
+from .tools.many import first as first
+from .tools.many import gather as gather
+from .tools.many import settle as settle
+from .tools.policies.limit import Limit as Limit
+from .tools.policies.retry import Retry as Retry
+from .tools.resource import resource as resource
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Call",
+    "Cancelled",
+    "Failed",
+    "Limit",
+    "Ok",
+    "Outcome",
+    "Retry",
+    "Runtime",
+    "Settled",
+    "TimedOut",
+    "agent",
+    "as_completed",
+    "call_key",
+    "fail_after",
+    "first",
+    "gather",
+    "install",
+    "move_on_after",
+    "remaining",
+    "resource",
+    "run",
+    "scope",
+    "settle",
+    "tool",
+]

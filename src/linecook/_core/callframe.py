@@ -1,0 +1,171 @@
+"""What can be read of one call, by outcomes, errors and reports, wherever it ran."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import reprlib
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .context import Frame, current_frame
+from .errors import UsageError
+
+NO_ARGUMENTS: Mapping[str, Any] = {}
+
+_short = reprlib.Repr()
+_short.maxother = _short.maxstring = 40
+_short.maxlist = _short.maxtuple = _short.maxdict = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Where the time of one call went.
+
+    Attributes:
+      queued: seconds spent waiting for a place: in a fan-out's window, a limit, a lane, between attempts.
+      running: seconds the body of the last attempt ran, children included; 0.0 when it never began.
+      attempts: how often the body was begun.
+      lane: where it ran: ``"loop"``, ``"inline"``, ``"thread"`` or ``"process"``.
+    """
+
+    queued: float
+    running: float
+    attempts: int
+    lane: str
+
+
+class CallFrame(Frame):
+    """A call as its outcome shows it: function, arguments, place and times."""
+
+    __slots__ = ("_key", "args", "attempts", "kwargs", "left_behind", "queued", "running", "runtime")
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+    def start_empty(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Fill in the arguments, and times of a call that has not run."""
+        self.args = args
+        self.kwargs = kwargs
+        self.queued = self.running = 0.0
+        self.attempts = 0
+        self.left_behind = False
+        self.runtime = None  # set where the body leaves the loop's thread, which is where runtimes are found
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function that was called, undecorated."""
+        raise NotImplementedError
+
+    @property
+    def lane(self) -> str:
+        """Where the body runs."""
+        return "loop"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments by parameter name, as given (defaults are not filled in)."""
+        try:
+            return dict(inspect.signature(self.function).bind_partial(*self.args, **self.kwargs).arguments)
+        except (TypeError, ValueError):  # no signature to be had, or arguments that don't fit it
+            return {**{f"arg{place}": value for place, value in enumerate(self.args)}, **self.kwargs}
+
+    @property
+    def times(self) -> Times:
+        """Where the time went so far."""
+        return Times(self.queued, self.running, self.attempts, self.lane)
+
+    def key(self) -> str:
+        """Return the call's idempotency key: random, made when first asked for, the same for all its attempts."""
+        try:
+            return self._key
+        except AttributeError:
+            self._key: str = secrets.token_hex(16)
+            return self._key
+
+    def begin(self, parent: Frame | None) -> Coroutine[Any, Any, Any]:
+        """Take the call, as a child of *parent*, and return the coroutine that runs it.
+
+        Raises:
+          AlreadyRun: it was taken before.
+        """
+        raise NotImplementedError
+
+    def discard(self) -> None:
+        """Note that the call was handed over and will not run; it isn't reported as never awaited."""
+
+    def __repr__(self) -> str:
+        shown = [_shorten(value) for value in self.args]
+        shown += [f"{name}={_shorten(value)}" for name, value in self.kwargs.items()]
+        return f"{self.name}({', '.join(shown)})"
+
+
+def _shorten(value: Any) -> str:
+    try:
+        return _short.repr(value)
+    except Exception:  # a repr that fails must not hide the error it was wanted for
+        return f"<{type(value).__name__}>"
+
+
+class ForeignCall(CallFrame):
+    """A plain coroutine that was handed to linecook in place of a call."""
+
+    __slots__ = ("_coroutine",)
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        super().__init__()
+        self.start_empty((), NO_ARGUMENTS)
+        self._coroutine = coroutine
+
+    @property
+    def name(self) -> str:
+        return getattr(self._coroutine, "__qualname__", type(self._coroutine).__name__)
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        raise AttributeError(f"{self.name} is a plain coroutine; the function that made it isn't known")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Always empty: a coroutine doesn't tell what it was called with."""
+        return {}
+
+    def begin(self, parent: Frame | None) -> Coroutine[Any, Any, Any]:
+        if parent is not None:
+            parent.adopt(self)
+        return self._run()
+
+    async def _run(self) -> Any:
+        token = current_frame.set(self)
+        loop = asyncio.get_running_loop()
+        self.attempts, started = 1, loop.time()
+        try:
+            return await self._coroutine
+        finally:
+            self.running = loop.time() - started
+            current_frame.reset(token)
+
+    def discard(self) -> None:
+        self._coroutine.close()
+
+    def __repr__(self) -> str:
+        return f"{self.name}(...)"
+
+
+def call_from(item: object) -> CallFrame:
+    """Return *item* as something that can be begun.
+
+    Raises:
+      UsageError: it is neither a call nor a coroutine; the message says what it is and what to write.
+    """
+    if isinstance(item, CallFrame):
+        return item
+    if inspect.iscoroutine(item) or isinstance(item, Coroutine):
+        return ForeignCall(item)
+    if isinstance(item, asyncio.Future):
+        raise UsageError(f"{item!r} runs already; hand over the call or coroutine itself, or await it")
+    if callable(item):
+        raise UsageError(f"{getattr(item, '__qualname__', item)!r} is a function, not a call; call it: f(...)")
+    raise UsageError(f"expected a call such as fetch(url), or a coroutine; got {_shorten(item)} ({type(item).__name__})")

@@ -1,0 +1,193 @@
+"""Every exception linecook raises itself.
+
+LinecookError
+├─ UsageError                 the program's text is wrong; says what to write instead (never retried)
+│   ├─ AlreadyRun               a call was awaited a second time
+│   ├─ NestedTool               a tool called a tool
+│   └─ NotPortable              a function, argument, result or exception can't travel to a process
+├─ CallError                  a call ended badly; ``.call`` says which
+│   ├─ TimedOutError            also a ``TimeoutError``: whose deadline, how long queued, how long run
+│   ├─ BodyExited               the body raised what would end the loop or look like cancellation
+│   ├─ CallCancelled            the call behind a handle was cancelled, not the task that waits for it
+│   ├─ LaneLost                 the worker died under the call
+│   ├─ Refused                  a bound was reached, and the call was not willing to wait
+│   └─ ResourceFailed           a resource could not be opened, or did not close
+├─ TooManyFailures            ``fail_on`` was reached; ``.settled`` holds the outcomes so far
+└─ Interrupted                Ctrl-C or shutdown came before every item had started
+RunInterrupted (a KeyboardInterrupt)   what ``run`` raises after Ctrl-C; ``.result`` is what the program returned
+
+A body's own exception is never wrapped when the call is awaited: ``await fetch(u)`` raises what ``fetch`` raised, with
+a note that names call, lane and attempt. Cancellation is ``asyncio.CancelledError``; its message is the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from .context import Frame
+
+Work = Literal["finished", "not started", "stopped", "abandoned"]
+"""What became of a body: it ran to its end, never began, was ended, or runs on unseen (a thread, a task that resists)."""
+
+
+class LinecookError(Exception):
+    """The root of every error that linecook raises itself."""
+
+
+class UsageError(LinecookError, TypeError):
+    """The program asks for something that can't be; the message says what to write instead."""
+
+
+class AlreadyRun(UsageError):
+    """A call was awaited, or handed to linecook, a second time. ``call.again()`` makes a new one."""
+
+
+class NestedTool(UsageError):
+    """A tool called a tool. Make the outer one an agent, or use the inner one's ``.body``."""
+
+
+class NotPortable(UsageError):
+    """A function, argument, result or exception can't travel to a worker process; the message names the culprit."""
+
+
+class CallError(LinecookError):
+    """A call ended badly for a reason that isn't its body's own exception.
+
+    Attributes:
+      call: the call it happened to, or None where there was none.
+      work: what became of the body.
+    """
+
+    def __init__(self, message: str, *, call: Frame | None = None, work: Work = "finished") -> None:
+        super().__init__(message)
+        self.call = call
+        self.work: Work = work
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, {"work": self.work})
+
+
+class TimedOutError(CallError, TimeoutError):
+    """A deadline passed before the call ended.
+
+    Attributes:
+      after: seconds that the deadline had granted.
+      whose: what the deadline belonged to, such as ``"timeout=5 of fetch"``.
+      queued: seconds spent waiting for a place (lane, limit, back-off).
+      running: seconds the last attempt's body ran; 0.0 when it never began.
+      attempt: number of the attempt that was under way, from 1; 0 when none was.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        call: Frame | None = None,
+        work: Work = "stopped",
+        after: float = 0.0,
+        whose: str = "",
+        queued: float = 0.0,
+        running: float = 0.0,
+        attempt: int = 0,
+    ) -> None:
+        super().__init__(message, call=call, work=work)
+        self.after = after
+        self.whose = whose
+        self.queued = queued
+        self.running = running
+        self.attempt = attempt
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        names = ("work", "after", "whose", "queued", "running", "attempt")
+        return _rebuild, (type(self), self.args, {name: getattr(self, name) for name in names})
+
+
+class BodyExited(CallError):
+    """A body raised ``StopIteration``, ``SystemExit``, ``KeyboardInterrupt``, ``GeneratorExit`` or an unasked ``CancelledError``.
+
+    Left alone these would end the loop, hang the caller or pass for a cancellation. The original is ``__cause__``.
+    """
+
+
+class CallCancelled(CallError):
+    """The call behind an awaited handle was cancelled by somebody; it is not the waiting task that was cancelled."""
+
+
+class LaneLost(CallError):
+    """The worker process died under the call; the message says of which signal, when that is known.
+
+    Attributes:
+      exitcode: the worker's exit code, negative for a signal, None when unknown.
+    """
+
+    def __init__(
+        self, message: str, *, call: Frame | None = None, work: Work = "stopped", exitcode: int | None = None
+    ) -> None:
+        super().__init__(message, call=call, work=work)
+        self.exitcode = exitcode
+
+
+class Refused(CallError):
+    """A bound was reached (queue, waiting room, lost threads) and the call was turned away before it began."""
+
+    def __init__(self, message: str, *, call: Frame | None = None, work: Work = "not started") -> None:
+        super().__init__(message, call=call, work=work)
+
+
+class ResourceFailed(CallError):
+    """A resource could not be opened; the original error is ``__cause__``."""
+
+
+class TooManyFailures(LinecookError):
+    """``fail_on`` was reached: the rest was cancelled, and nothing that had ended is lost.
+
+    Attributes:
+      settled: the outcomes in input order; items that never began are ``Cancelled``.
+    """
+
+    def __init__(self, message: str, *, settled: Sequence[Any]) -> None:
+        super().__init__(message)
+        self.settled = settled
+
+
+class Interrupted(LinecookError):
+    """Shutdown (Ctrl-C under ``run``) came before every item had started; what had started was finished."""
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """What ``run`` raises after Ctrl-C, so that the process ends with code 130.
+
+    Attributes:
+      result: what the program returned after it had wound down; None when it was cancelled.
+    """
+
+    def __init__(self, message: str, *, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+def _rebuild(kind: type[CallError], args: tuple[Any, ...], fields: dict[str, Any]) -> CallError:
+    return kind(*args, **fields)
+
+
+_PUBLIC = (
+    LinecookError,
+    UsageError,
+    AlreadyRun,
+    NestedTool,
+    NotPortable,
+    CallError,
+    TimedOutError,
+    BodyExited,
+    CallCancelled,
+    LaneLost,
+    Refused,
+    ResourceFailed,
+    TooManyFailures,
+    Interrupted,
+    RunInterrupted,
+)
+for _kind in _PUBLIC:  # tracebacks and pickles show the public path
+    _kind.__module__ = "linecook.errors"

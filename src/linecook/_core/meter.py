@@ -1,0 +1,40 @@
+"""What is measured of one body: how often it ran, how long, on how much CPU, and an estimate of its hold on the GIL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, eq=False)
+class Meter:
+    """Running totals of one tool or agent in one runtime. Written by lanes; read by the placement report.
+
+    Attributes:
+      name: the function's qualified name.
+      lane: where it runs.
+      calls: bodies that ended, well or badly.
+      failures: how many of them raised.
+      timeouts: how many were given up at a deadline.
+      abandoned: how many of those run on unseen.
+      wall: seconds in bodies, summed over ``calls``.
+      cpu: CPU seconds of ``cpu_calls`` bodies (sampled: reading the thread's CPU clock costs more than a no-op).
+      cpu_wall: wall seconds of those same bodies, so that ``cpu / cpu_wall`` is the CPU share.
+      cpu_calls: how many bodies the CPU clock was read for.
+      seen: samples of the probe that found this body at work.
+      held: the part of them in which it held the interpreter, as far as can be told.
+      typical: moving average of a body's wall time, seconds; decides whether a thread hurries (see lanes/thread.py).
+    """
+
+    name: str
+    lane: str = "loop"
+    calls: int = 0
+    failures: int = 0
+    timeouts: int = 0
+    abandoned: int = 0
+    wall: float = 0.0
+    cpu: float = 0.0
+    cpu_wall: float = 0.0
+    cpu_calls: int = 0
+    seen: int = 0
+    held: float = 0.0
+    typical: float = 1.0

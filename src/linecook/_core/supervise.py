@@ -1,0 +1,144 @@
+"""Ending tasks: ask once, wait a grace, ask again, and in the end say so: never a hang, never a spin.
+
+Asyncio cancels once and hopes; anyio asks on every turn of the loop and spins when somebody cleans up politely. Here a
+task is asked ``MAX_RECANCELS`` times, one grace apart. One that still runs then is listed as resisting and reported
+with the line where it sits; the loop's supervisor keeps it until it ends by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from .timers import timers_of
+
+MAX_RECANCELS = 3
+_MAX_INTERRUPTIONS = 3
+
+_log = logging.getLogger("linecook")
+
+
+class PatientFuture(asyncio.Future[None]):
+    """What a task awaits while it sees others end: cancelling it is noted, and only the third request wakes it.
+
+    A task that awaits this future stays asleep when somebody cancels it: the clean-up it does is bounded anyway.
+    An anyio scope cancels on every turn of the loop (23,662 times in 0.2 s, measured); after the third request the
+    wait ends at once, so that such a scope is left quickly and what still runs is handed to the supervisor.
+    """
+
+    interruptions = 0
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Note the request; wake the waiting task when it is the third."""
+        if self.done():
+            return False
+        self.interruptions += 1
+        if self.interruptions >= _MAX_INTERRUPTIONS:
+            self.set_result(None)
+        return True
+
+
+async def see_end(tasks: Iterable[asyncio.Task[Any]], grace: float) -> set[asyncio.Task[Any]]:
+    """Wait until *tasks* have ended, at most *grace* seconds; return those that have not.
+
+    Cancelling the task that waits here does not end the wait (three times does): the request stays counted on it, and
+    whoever called must raise on. Nobody is cancelled here.
+    """
+    left = {task for task in tasks if not task.done()}
+    if not left:
+        return left
+    loop = asyncio.get_running_loop()
+    patience = PatientFuture(loop=loop)
+
+    def one_ended(task: asyncio.Task[Any]) -> None:
+        left.discard(task)
+        if not left and not patience.done():
+            patience.set_result(None)
+
+    for task in list(left):
+        task.add_done_callback(one_ended)
+    timer = timers_of(loop).at(loop.time() + grace, _wake, patience)
+    try:
+        await patience
+    finally:
+        timer.cancel()
+        for task in list(left):
+            task.remove_done_callback(one_ended)
+    return left
+
+
+def _wake(future: PatientFuture) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class Supervisor:
+    """Keeps the tasks of one loop that would not end in time, and goes on asking them, boundedly."""
+
+    def __init__(self) -> None:
+        self.resisting: dict[asyncio.Task[Any], str] = {}
+        self._asked: dict[asyncio.Task[Any], asyncio.Task[None]] = {}
+
+    def adopt(self, task: asyncio.Task[Any], label: str, reason: str, grace: float, asked: int = 1) -> None:
+        """Take over *task*, which was asked to end *asked* times already."""
+        if task.done() or task in self._asked:
+            return
+        asking = task.get_loop().create_task(self._see_to(task, label, reason, grace, asked))
+        self._asked[task] = asking
+        asking.add_done_callback(lambda _: self._asked.pop(task, None))
+
+    @property
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """The tasks that were asked to end and have not."""
+        return [*self._asked, *(task for task in self.resisting if task not in self._asked)]
+
+    async def _see_to(self, task: asyncio.Task[Any], label: str, reason: str, grace: float, asked: int) -> None:
+        while asked < MAX_RECANCELS:
+            if not await see_end([task], grace):
+                return
+            task.cancel(reason)
+            asked += 1
+        if await see_end([task], grace):
+            self.give_up(task, label, asked)
+
+    def give_up(self, task: asyncio.Task[Any], label: str, asked: int) -> None:
+        """List *task* as resisting, report where it sits, and note when it ends after all."""
+        if task.done() or task in self.resisting:
+            return
+        self.resisting[task] = label
+        task.add_done_callback(lambda ended: self.resisting.pop(ended, None))
+        _log.warning(
+            "%s was asked %d times to end and runs on: it swallowed the cancellation at %s. "
+            "Re-raise asyncio.CancelledError there.",
+            label,
+            asked,
+            where(task),
+        )
+
+
+def where(task: asyncio.Task[Any]) -> str:
+    """Return ``file:line in function`` for the innermost frame where *task* waits."""
+    frames = task.get_stack()
+    coroutine: Any = task.get_coro()
+    innermost = frames[-1] if frames else None
+    while coroutine is not None:  # get_stack stops at the first awaitable that isn't a coroutine of its own
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        innermost = frame or innermost
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+    if innermost is None:
+        return "an unknown place"
+    return f"{innermost.f_code.co_filename}:{innermost.f_lineno} in {innermost.f_code.co_name}"
+
+
+_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Supervisor] = WeakKeyDictionary()
+
+
+def supervisor_of(loop: asyncio.AbstractEventLoop) -> Supervisor:
+    """Return the supervisor of *loop*, made on first use."""
+    found = _by_loop.get(loop)
+    if found is None:
+        found = _by_loop[loop] = Supervisor()
+    return found

@@ -1,0 +1,363 @@
+"""Opens and closes what calls need: lanes, resources, background work, the stall watch. One runtime serves one loop.
+
+Where a call finds its runtime: the one set in its context, else the open one of the running loop, else a default one
+of that loop. Default runtimes share their workers; explicit ones have their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary, WeakSet, ref
+
+from .._core.context import current_runtime
+from .._core.deadline import check_seconds
+from .._core.events import Event, Events
+from .._core.meter import Meter
+from .._core.outcome import Failed, TimedOut
+from .._core.scope import Handle, start_handle
+from .._core.supervise import see_end, supervisor_of
+from ..lanes.base import Lane
+from ..lanes.thread import ThreadLane
+from ..observe.probe import HoldProbe
+from ..observe.stall import StallWatch
+
+if TYPE_CHECKING:
+    from ..lanes.process import ProcessLane
+    from ..observe.report import PlacementReport
+
+T = TypeVar("T")
+_log = logging.getLogger("linecook")
+
+
+class Lanes:
+    """The workers of one runtime, or of all default ones together; each lane is opened when first needed."""
+
+    def __init__(self, events: Events, threads: dict[str, int], processes: int | None) -> None:
+        self._events = events
+        self._threads = threads
+        self._processes = processes
+        self._lock = threading.Lock()
+        self.thread: ThreadLane | None = None
+        self.process: ProcessLane | None = None
+
+    def open(self, name: str) -> Lane:
+        """Return the lane called *name*, opened on first use."""
+        with self._lock:
+            if name == "thread":
+                if self.thread is None:
+                    self.thread = ThreadLane(**self._threads, events=self._events)
+                return self.thread
+            if name == "process":
+                if self.process is None:
+                    from ..lanes.process import ProcessLane  # with subprocess and pickle: only who computes pays for it
+
+                    self.process = ProcessLane(
+                        processes=self._processes,
+                        max_queued=self._threads.get("max_queued", 100_000),
+                        events=self._events,
+                    )
+                return self.process
+        raise ValueError(f"there is no lane {name!r}; lanes with workers are 'thread' and 'process'")
+
+    def statistics(self) -> dict[str, dict[str, int]]:
+        """Return what each open lane holds."""
+        lanes = {"thread": self.thread, "process": self.process}
+        return {name: dict(lane.statistics()) for name, lane in lanes.items() if lane is not None}
+
+    def close(self, wait: float) -> None:
+        """Send the workers home."""
+        if self.thread is not None:
+            self.thread.close(wait=wait)
+        if self.process is not None:
+            self.process.close(wait=wait)
+
+
+_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Runtime] = WeakKeyDictionary()
+
+
+def _no_loop() -> None:
+    return None
+
+
+_shared_events = Events()
+_shared_lanes = Lanes(_shared_events, {}, None)
+_watch = StallWatch()
+_probe = HoldProbe()
+
+
+class Runtime:
+    """What calls run on, for as long as it is open: ``async with Runtime(...) as runtime``.
+
+    Nobody needs one: without it, calls use a default runtime of their loop. Open one to choose bounds, to start work
+    that outlives a request, or to have everything closed at a certain moment (a web app's lifespan).
+
+    Args:
+      threads: threads of the thread lane at first; it grows when jobs wait and nothing ends for 10 ms.
+      max_threads: most *working* threads.
+      max_queued: most jobs that may wait for a thread (and for a process); beyond that calls raise ``Refused``.
+      max_abandoned: most threads that may be lost to bodies that never ended; beyond that calls raise ``Refused``.
+      processes: worker processes; None for as many as there are CPUs.
+      stall: seconds for which the event loop may be blocked before a notice; None turns the watch off.
+      drain: seconds that ``aclose`` gives background work to end by itself before it is cancelled; 0 cancels at once.
+
+    A runtime touches no signals, no garbage collector and no default executor of the process.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int = 64,
+        max_threads: int = 1024,
+        max_queued: int = 100_000,
+        max_abandoned: int = 1024,
+        processes: int | None = None,
+        stall: float | None = 0.1,
+        drain: float = 5.0,
+    ) -> None:
+        check_seconds(stall, "Runtime's stall")
+        check_seconds(drain, "Runtime's drain")
+        bounds = dict(threads=threads, max_threads=max_threads, max_queued=max_queued, max_abandoned=max_abandoned)
+        for name, value in (*bounds.items(), ("processes", 1 if processes is None else processes)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ValueError(f"Runtime's {name} must be a whole number of 1 or more, not {value!r}")
+        if max_threads < threads:
+            raise ValueError(f"Runtime's max_threads ({max_threads}) must not be below threads ({threads})")
+        self.events = Events()
+        self._prepare(Lanes(self.events, bounds, processes), stall, drain)
+
+    def _prepare(self, lanes: Lanes, stall: float | None, drain: float) -> None:
+        self._lanes = lanes
+        self._owns_lanes = lanes is not _shared_lanes
+        self._stall = stall
+        self._drain = drain
+        self._loop: Callable[[], asyncio.AbstractEventLoop | None] = _no_loop
+        self._exits = AsyncExitStack()
+        self._background: dict[Handle[Any], None] = {}
+        self._unwatch: Callable[[], None] | None = None
+        self._unprobe: Callable[[], None] | None = None
+        self._fanouts: WeakSet[Any] = WeakSet()
+        self._guard: AsyncGenerator[None, None] | None = None
+        self._previous: Runtime | None = None
+        self._closed = False
+        self.draining = False
+        self.outstanding = 0
+        self.meters: dict[Any, Meter] = {}
+        self.opened: dict[Any, Any] = {}
+        self.limits: dict[Any, Any] = {}
+
+    @classmethod
+    def _default(cls, loop: asyncio.AbstractEventLoop) -> Runtime:
+        """Make the default runtime of *loop*: shared workers, closed with the loop's async generators."""
+        runtime = cls.__new__(cls)
+        runtime.events = _shared_events
+        runtime._prepare(_shared_lanes, 0.1, 0.0)
+        runtime._attach(loop)
+        runtime._guard = guard = _closing(runtime)
+        try:  # run it up to its yield: from now on the loop closes it in shutdown_asyncgens
+            guard.asend(None).send(None)
+        except StopIteration:
+            pass
+        return runtime
+
+    # -- opening and closing -------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Runtime:
+        return self.open()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def open(self) -> Runtime:
+        """Make this the runtime of the running loop, until ``aclose``; for notebooks, where ``async with`` won't do.
+
+        Raises:
+          RuntimeError: it was opened before, or no event loop runs.
+        """
+        if self._loop is not _no_loop or self._closed:
+            raise RuntimeError("this Runtime was opened before; make a new one")
+        loop = asyncio.get_running_loop()
+        self._previous = _by_loop.get(loop)
+        self._attach(loop)
+        return self
+
+    def _attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = ref(loop)  # the registry is keyed by the loop: a strong reference would keep both for ever
+        _by_loop[loop] = self
+        if self._stall is not None:
+            self._unwatch = _watch.watch(loop, threading.get_ident(), self._stall, events=self.events)
+
+    async def aclose(self) -> None:
+        """Wind down: wait ``drain`` seconds for background work, cancel the rest, close resources in reverse order.
+
+        Never waits for an abandoned thread. Errors of background work that nobody read are logged, not raised; errors
+        of closing resources are raised.
+        """
+        if self._closed or self._loop is _no_loop:
+            return
+        self._closed = True
+        try:
+            await self._end_background()
+            await self._end_resisting()
+        finally:
+            try:
+                await self._exits.aclose()
+            finally:
+                self._detach()
+
+    async def _end_background(self) -> None:
+        handles = list(self._background)
+        tasks = [task for handle in handles if (task := handle._running.task) is not None]  # pyright: ignore[reportPrivateUsage]
+        left = await see_end(tasks, self._drain)
+        for handle in handles:
+            handle.cancel("shutdown")
+        for task in await see_end(left, 0.5):
+            supervisor_of(task.get_loop()).adopt(task, "background work", "shutdown", 0.1)
+
+    async def _end_resisting(self) -> None:
+        await see_end(supervisor_of(asyncio.get_running_loop()).tasks, 0.5)
+
+    def _detach(self) -> None:
+        if self._unwatch is not None:
+            self._unwatch()
+        if self._unprobe is not None:
+            self._unprobe()
+        if self._owns_lanes:
+            self._lanes.close(wait=0.5)
+        loop = self._loop()
+        if loop is not None and _by_loop.get(loop) is self:
+            del _by_loop[loop]
+            if self._previous is not None and not self._previous._closed:
+                _by_loop[loop] = self._previous
+        if self.events.heard:
+            self.events.emit("runtime.closed")
+
+    # -- work ----------------------------------------------------------------------------------------------------
+
+    def start(self, call: Coroutine[Any, Any, T]) -> Handle[T]:
+        """Start *call* in the background, to outlive whoever starts it; ``aclose`` waits for it, boundedly.
+
+        A failure that nobody has read when the call ends is logged.
+
+        Raises:
+          RuntimeError: the runtime is closed, was never opened, or belongs to another loop.
+        """
+        if self._closed or self._loop() is not asyncio.get_running_loop():
+            call.close()
+            raise RuntimeError(f"{call!r} can't be started: this Runtime is closed, not open, or of another loop")
+        handle = start_handle(call, None, self._background_ended)
+        if not handle.done:
+            self._background[handle] = None
+        return handle
+
+    def _background_ended(self, handle: Handle[Any]) -> None:
+        self._background.pop(handle, None)
+        outcome = handle.outcome
+        if isinstance(outcome, (Failed, TimedOut)):
+            _log.error("background call %r failed", handle.call, exc_info=outcome.error)
+
+    def lane(self, name: str) -> Lane:
+        """Return the lane called *name*, opened on first use."""
+        lane = self._lanes.open(name)
+        if self._unprobe is None and isinstance(lane, ThreadLane):
+            self._unprobe = _probe.watch(lane.running, threading.get_ident())
+        return lane
+
+    def meter(self, key: Any, name: str, lane: str) -> Meter:
+        """Return the meter of *key*, made on first use."""
+        found = self.meters.get(key)
+        if found is None:
+            found = self.meters[key] = Meter(name, lane)
+        return found
+
+    def drain(self) -> None:
+        """Take in no new work from fan-outs: what runs goes on, items that have not begun are ``Cancelled("shutdown")``."""
+        if not self.draining:
+            self.draining = True
+            if self.events.heard:
+                self.events.emit("runtime.draining")
+            for fanout in list(self._fanouts):
+                fanout.drain()
+
+    def watch_fanout(self, fanout: Any) -> None:
+        """Tell *fanout* when the runtime drains."""
+        self._fanouts.add(fanout)
+
+    async def enter(self, manager: Any) -> Any:
+        """Enter an asynchronous context manager that is left when the runtime closes, in reverse order."""
+        return await self._exits.enter_async_context(manager)
+
+    def push_exit(self, close: Callable[[], Any]) -> None:
+        """Call *close* when the runtime closes, in reverse order; it may return an awaitable."""
+
+        async def closing() -> None:
+            result = close()
+            if asyncio.iscoroutine(result):
+                await result
+
+        self._exits.push_async_callback(closing)
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Tell *listener* of every event from now on; the returned function ends that. See ``Events.subscribe``."""
+        return self.events.subscribe(listener)
+
+    def report(self) -> PlacementReport:
+        """Return what each tool cost and where it would gain; ``str()`` of it is a table."""
+        from ..observe.report import PlacementReport  # a reader; imported when read
+
+        return PlacementReport(list(self.meters.values()), self._lanes.statistics())
+
+    def statistics(self) -> dict[str, Any]:
+        """Return what is under way and every bound, by lane; plus background calls, fan-outs and tasks that resist."""
+        loop = self._loop()
+        return {
+            **self._lanes.statistics(),
+            "background": len(self._background),
+            "fanouts": len(self._fanouts),
+            "resisting": 0 if loop is None else len(supervisor_of(loop).resisting),
+            "limits": {str(limit): state.statistics() for limit, state in self.limits.items()},
+        }
+
+
+async def _closing(runtime: Runtime) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await runtime.aclose()
+
+
+def current() -> Runtime:
+    """Return the runtime for the running loop: the context's, the loop's open one, or a default one.
+
+    Raises:
+      RuntimeError: no event loop runs in this thread.
+    """
+    loop = asyncio.get_running_loop()
+    runtime: Runtime | None = current_runtime.get()
+    if runtime is not None and runtime._loop() is loop and not runtime._closed:  # pyright: ignore[reportPrivateUsage]
+        return runtime
+    runtime = _by_loop.get(loop)
+    if runtime is None:
+        runtime = Runtime._default(loop)  # pyright: ignore[reportPrivateUsage]
+    return runtime
+
+
+def outstanding_on(loop: asyncio.AbstractEventLoop) -> int:
+    """Return how many jobs of *loop* are in lanes with workers: for clocks that must not jump past them."""
+    runtime = _by_loop.get(loop)
+    return 0 if runtime is None else runtime.outstanding
+
+
+def thread_lane_for(loop: asyncio.AbstractEventLoop | None) -> ThreadLane:
+    """Return the thread lane of the runtime that is open on *loop*, or the one that default runtimes share."""
+    runtime = None if loop is None else _by_loop.get(loop)
+    lanes = _shared_lanes if runtime is None else runtime._lanes  # pyright: ignore[reportPrivateUsage]
+    lane = lanes.open("thread")
+    assert isinstance(lane, ThreadLane)
+    return lane

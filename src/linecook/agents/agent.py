@@ -1,0 +1,71 @@
+"""``@agent``: an async function that orchestrates, calling tools and other agents."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+from .._core.context import Priority
+from .._core.errors import UsageError
+from ..tools.decorate import make
+from ..tools.stream import StreamTool
+from ..tools.tool import Options, Tool, is_async
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Piece = TypeVar("Piece")
+
+
+class AgentDecorator(Protocol):
+    """What ``agent(...)`` with options returns."""
+
+    @overload
+    def __call__(self, function: Callable[P, AsyncGenerator[Piece, Any]], /) -> StreamTool[P, Piece]: ...
+    @overload
+    def __call__(self, function: Callable[P, AsyncIterator[Piece]], /) -> StreamTool[P, Piece]: ...
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Tool[P, R]: ...
+
+
+@overload
+def agent(function: Callable[P, AsyncGenerator[Piece, Any]], /) -> StreamTool[P, Piece]: ...
+@overload
+def agent(function: Callable[P, AsyncIterator[Piece]], /) -> StreamTool[P, Piece]: ...
+@overload
+def agent(function: Callable[P, Coroutine[Any, Any, R]], /) -> Tool[P, R]: ...
+@overload
+def agent(
+    *, timeout: float | None = None, grace: float = 0.5, priority: Priority | None = None
+) -> AgentDecorator: ...
+def agent(
+    function: Any = None, /, *, timeout: float | None = None, grace: float = 0.5, priority: Priority | None = None
+) -> Any:
+    """Make an async function an agent: orchestration on the event loop that calls tools and agents.
+
+    Calling it makes a ``Call``, which runs when awaited or handed to ``gather``, ``settle``, a scope. An async generator
+    makes a ``Stream``. An agent may be given to another one as a tool.
+
+    Args:
+      timeout: seconds for the whole call. The body then runs in a task of its own, and its caller is answered by
+        ``timeout`` + ``grace`` whatever the body does. ``None``: only the deadlines around it count.
+      grace: seconds a cancelled body has for its clean-up.
+      priority: ``"interactive"``, ``"normal"`` or ``"batch"``, for it and all it calls; None inherits the caller's.
+
+    Raises:
+      UsageError, ValueError: at decoration, when the function isn't async or an option makes no sense.
+    """
+    asked = Options(timeout=timeout, grace=grace, priority=priority)
+    if function is None:
+        return functools.partial(_make, asked=asked)
+    return _make(function, asked)
+
+
+def _make(function: Any, asked: Options) -> Any:
+    made = make(function, asked, "agent")
+    if not is_async(function):
+        raise UsageError(
+            f"{made.__name__} is a plain def; an agent waits for others, so it is an async def. If it does the work "
+            "itself, it is a tool: write @tool."
+        )
+    return made

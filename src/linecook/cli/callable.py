@@ -1,0 +1,79 @@
+"""The function that TARGET names, ready to be called: an agent or tool as it is, a plain function made one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from .arguments import Signature
+from .exits import BadUsage
+from .target import load
+
+
+class Target:
+    """What is called.
+
+    Args:
+      text: TARGET, as typed.
+      timeout: seconds for each call, queueing included; None leaves the function its own limits.
+
+    Attributes:
+      signature: turns JSON into arguments.
+
+    Raises:
+      BadUsage: TARGET can't be imported, or isn't a function whose signature is known.
+    """
+
+    def __init__(self, text: str, timeout: float | None) -> None:
+        function = load(text)
+        try:
+            self.signature = Signature(function)
+        except (TypeError, ValueError):
+            raise BadUsage(f"{text} has no signature Python knows: wrap it in a function of your own.") from None
+        self._call = _prepared(text, function, timeout)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Return one call; nothing has started."""
+        return self._call(*args, **kwargs)
+
+
+def _prepared(text: str, function: Any, timeout: float | None) -> Callable[..., Coroutine[Any, Any, Any]]:
+    from linecook.errors import UsageError
+
+    try:
+        call = _as_agent_or_tool(function)
+        if _streams(function):
+            call = _collected(call)
+        if timeout is not None:
+            own = call.asked.timeout  # a shorter one of its own stays
+            call = call.options(timeout=timeout if own is None else min(timeout, own))
+    except (UsageError, ValueError) as error:
+        raise BadUsage(f"{text} can't be called: {error}") from None
+    prepared: Callable[..., Coroutine[Any, Any, Any]] = call
+    return prepared
+
+
+def _as_agent_or_tool(function: Any) -> Any:
+    from linecook import agent, tool
+
+    if hasattr(function, "body") and hasattr(function, "options"):
+        return function
+    is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    return agent(function) if is_async else tool(function)
+
+
+def _streams(function: Any) -> bool:
+    body = getattr(function, "body", function)
+    return inspect.isasyncgenfunction(body) or inspect.isgeneratorfunction(body)
+
+
+def _collected(stream: Any) -> Any:
+    """Return an agent whose value is the list of what *stream* yields."""
+    from linecook import agent
+
+    async def collect(*args: Any, **kwargs: Any) -> list[Any]:
+        return [piece async for piece in stream(*args, **kwargs)]
+
+    collect.__name__ = collect.__qualname__ = getattr(stream, "__name__", "collect")
+    return agent(collect)

@@ -1,0 +1,120 @@
+"""What came of the whole run, in memory that doesn't grow with it, and how it is told at the end."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+from .records import Record
+
+KINDS = ("ok", "failed", "timed_out", "cancelled")
+MAX_CAUSES = 50
+SHOWN_CAUSES = 10
+SHOWN_LINES = 5
+
+_VARYING = re.compile(r"""\d+|"[^"]*"|'[^']*'|`[^`]*`""")
+
+
+class Tally:
+    """Counts by outcome, first failures by cause, the slowest item.
+
+    Attributes:
+      counts: items by outcome: ``ok``, ``failed``, ``timed_out``, ``cancelled``.
+      slowest: running seconds and line of the slowest item; None before there is one.
+    """
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(KINDS, 0)
+        self.slowest: tuple[float, int] | None = None
+        self._causes: dict[tuple[str, str], _Cause] = {}
+        self._other_causes = 0
+        self._began = time.monotonic()
+
+    @property
+    def done(self) -> int:
+        """How many items have an outcome."""
+        return sum(self.counts.values())
+
+    @property
+    def lost(self) -> int:
+        """How many items failed or timed out; what ``--fail-on`` counts."""
+        return self.counts["failed"] + self.counts["timed_out"]
+
+    def add(self, record: Record) -> None:
+        """Count *record*."""
+        self.counts[record.outcome] += 1
+        if record.attempts and (self.slowest is None or record.running > self.slowest[0]):
+            self.slowest = (record.running, record.line)
+        if record.error is not None:
+            self._add_cause(record)
+
+    def _add_cause(self, record: Record) -> None:
+        key = (record.outcome, _cause_key(record))
+        cause = self._causes.get(key)
+        if cause is None:
+            if len(self._causes) >= MAX_CAUSES:
+                self._other_causes += 1
+                return
+            cause = self._causes[key] = _Cause(record)
+        cause.add(record.line)
+
+    def summary(self, not_started: str = "0") -> Iterator[str]:
+        """Yield the lines of the summary.
+
+        Args:
+          not_started: how many items never began, in words; ``"0"`` leaves the word out.
+        """
+        seconds = time.monotonic() - self._began
+        counted = ", ".join(f"{self.counts[kind]:,} {kind.replace('_', ' ')}" for kind in KINDS if self._is_told(kind))
+        rest = "" if not_started == "0" else f"; not started: {not_started}"
+        items = "1 item" if self.done == 1 else f"{self.done:,} items"
+        yield f"{items} in {seconds:.1f} s ({self.done / max(seconds, 1e-9):,.1f}/s): {counted}{rest}"
+        causes = sorted(self._causes.values(), key=lambda cause: -cause.count)
+        for cause in causes[:SHOWN_CAUSES]:
+            yield from cause.told()
+        hidden = sum(cause.count for cause in causes[SHOWN_CAUSES:]) + self._other_causes
+        if hidden:
+            yield f"  {hidden:,} more, of other causes: see the output"
+        if self.slowest is not None and self.done > 1:
+            yield f"  slowest: line {self.slowest[1]}, {self.slowest[0]:.2f} s"
+
+    def _is_told(self, kind: str) -> bool:
+        return kind == "ok" or self.counts[kind] > 0
+
+
+class _Cause:
+    """One reason for which items were lost: its first words, and the first lines it struck."""
+
+    __slots__ = ("_outcome", "_words", "count", "lines")
+
+    def __init__(self, record: Record) -> None:
+        error = record.error or {}
+        place = f" at {error['at']}" if "at" in error else ""
+        self._outcome = record.outcome.replace("_", " ")
+        self._words = f"{error.get('type')}{place}: {_first_words(str(error.get('message', '')))}"
+        self.count = 0
+        self.lines: list[int] = []
+
+    def add(self, line: int) -> None:
+        self.count += 1
+        if len(self.lines) < SHOWN_LINES:
+            self.lines.append(line)
+
+    def told(self) -> Iterator[str]:
+        lines = ", ".join(map(str, self.lines)) + (", …" if self.count > len(self.lines) else "")
+        yield f"  {self.count:,} {self._outcome}: {self._words}"
+        yield f"      line{'s' if self.count > 1 else ''} {lines}"
+
+
+def _cause_key(record: Record) -> str:
+    # The same exception from the same line of code is one cause, whatever its text says (a URL, an id). Without a
+    # line of the user's, the text decides, numbers and quoted words left out.
+    error = record.error or {}
+    where = error.get("at") or _VARYING.sub("#", str(error.get("message", ""))[:200])
+    return f"{error.get('type')} {where}"
+
+
+def _first_words(text: str, width: int = 160) -> str:
+    line = text.strip().split("\n", 1)[0]
+    return line if len(line) <= width else line[:width] + "…"

@@ -1,0 +1,35 @@
+"""Every exception that linecook raises itself; the tree is drawn in ``_core/errors.py``."""
+
+from ._core.errors import AlreadyRun as AlreadyRun
+from ._core.errors import BodyExited as BodyExited
+from ._core.errors import CallCancelled as CallCancelled
+from ._core.errors import CallError as CallError
+from ._core.errors import Interrupted as Interrupted
+from ._core.errors import LaneLost as LaneLost
+from ._core.errors import LinecookError as LinecookError
+from ._core.errors import NestedTool as NestedTool
+from ._core.errors import NotPortable as NotPortable
+from ._core.errors import Refused as Refused
+from ._core.errors import ResourceFailed as ResourceFailed
+from ._core.errors import RunInterrupted as RunInterrupted
+from ._core.errors import TimedOutError as TimedOutError
+from ._core.errors import TooManyFailures as TooManyFailures
+from ._core.errors import UsageError as UsageError
+
+__all__ = [
+    "AlreadyRun",
+    "BodyExited",
+    "CallCancelled",
+    "CallError",
+    "Interrupted",
+    "LaneLost",
+    "LinecookError",
+    "NestedTool",
+    "NotPortable",
+    "Refused",
+    "ResourceFailed",
+    "RunInterrupted",
+    "TimedOutError",
+    "TooManyFailures",
+    "UsageError",
+]

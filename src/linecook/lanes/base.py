@@ -1,0 +1,168 @@
+"""What lanes share: the job that travels through one, and how its answer gets back to the loop that waits.
+
+A lane takes a job (``submit``), says what cancelling means (``cancel``) and shows what it holds (``statistics``).
+Time-outs are not a lane's business: whoever waits for a job decides when to give it up, and then calls ``cancel``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from typing import Any, Protocol
+
+from .._core.context import Frame, Priority
+from .._core.errors import Work
+from .._core.meter import Meter
+
+NEW, QUEUED, RUNNING, DONE, DROPPED, ABANDONED, KILLED = range(7)
+"""States of a job. NEW → QUEUED → RUNNING → DONE; or DROPPED (never began), ABANDONED (a thread runs on), KILLED."""
+
+
+class Job:
+    """One body on its way through a lane: made by the tool, filled in by the lane, read by whoever waits.
+
+    ``future`` belongs to the loop that submitted; lanes answer it only on that loop's thread. ``queued_at``,
+    ``started_at`` and ``ended_at`` are ``time.monotonic()`` seconds, 0.0 until they happen; ``started_at`` may be
+    written by another thread (or read out of another process) while the job is under way.
+    """
+
+    __slots__ = (
+        "args",
+        "body",
+        "context",
+        "deadline_left",
+        "ended_at",
+        "error",
+        "frame",
+        "future",
+        "kwargs",
+        "label",
+        "meter",
+        "port",
+        "priority",
+        "queued_at",
+        "started_at",
+        "state",
+        "value",
+        "worker",
+    )
+
+    def __init__(
+        self,
+        body: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        *,
+        meter: Meter,
+        future: asyncio.Future[Any],
+        label: str = "",
+        frame: Frame | None = None,
+        context: Context | None = None,
+        priority: Priority = "normal",
+        deadline_left: float | None = None,
+    ) -> None:
+        self.body = body
+        self.args = args
+        self.kwargs = kwargs
+        self.meter = meter
+        self.future = future
+        self.label = label
+        self.frame = frame
+        self.context = context
+        self.priority: Priority = priority
+        self.deadline_left = deadline_left
+        self.state = NEW
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.queued_at = 0.0
+        self.started_at = 0.0
+        self.ended_at = 0.0
+        self.port: Any = None
+        self.worker: Any = None
+
+
+class Lane(Protocol):
+    """Where bodies run."""
+
+    @property
+    def name(self) -> str:
+        """The word a tool's ``lane=`` uses."""
+        ...
+
+    def submit(self, job: Job) -> None:
+        """Take *job*; called on the loop's thread, never blocks.
+
+        Raises:
+          Refused: a bound of the lane is reached; the job was not taken.
+          NotPortable: the job can't travel to this lane's workers; it was not taken.
+        """
+        ...
+
+    def cancel(self, job: Job) -> Work:
+        """Give *job* up, now; its future is the caller's to answer. Called on the loop's thread, never blocks.
+
+        Returns:
+          What becomes of the body: ``"not started"``, ``"stopped"``, ``"abandoned"``, or ``"finished"`` when it had
+          ended already.
+        """
+        ...
+
+    def statistics(self) -> Mapping[str, int]:
+        """Return counts and bounds: at least running, waiting and the bounds of this lane."""
+        ...
+
+    def close(self) -> None:
+        """Send the idle workers home and refuse new jobs. Never waits for a body."""
+        ...
+
+
+class Delivery:
+    """Brings answers made on other threads to one loop, waking it once for as many as have come together.
+
+    One self-pipe write per answer, as ``call_soon_threadsafe`` does it, makes two threads fight over the interpreter
+    for every call: with ``to_thread`` that is most of its 25 µs (benchmarks: thread_noop).
+    """
+
+    __slots__ = ("_deliver", "_done", "_loop", "_woken")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[Job], None]) -> None:
+        self._loop = loop
+        self._deliver = deliver
+        self._done: deque[Job] = deque()
+        self._woken = False
+
+    def put(self, job: Job) -> None:
+        """Leave *job* for the loop, from any thread; ``wake`` tells the loop."""
+        self._done.append(job)
+
+    def wake(self) -> None:
+        """Have the loop collect what is there; from any thread; safe when the loop is closed."""
+        if not self._woken and self._done:
+            self._woken = True
+            try:
+                self._loop.call_soon_threadsafe(self._collect)
+            except RuntimeError:  # the loop is closed: nobody waits any more
+                self._done.clear()
+                self._woken = False
+
+    def _collect(self) -> None:
+        # Clear the flag before looking: a job that is put after the last look must find the flag down.
+        self._woken = False
+        done = self._done
+        for _ in range(len(done)):
+            self._deliver(done.popleft())
+        if done:
+            self.wake()
+
+
+def answer(job: Job) -> None:
+    """Hand the job's value or error to whoever waits; does nothing when nobody does any more."""
+    future = job.future
+    if future.done():
+        return
+    if job.error is not None:
+        future.set_exception(job.error)
+    else:
+        future.set_result(job.value)

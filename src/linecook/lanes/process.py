@@ -1,0 +1,364 @@
+"""The process lane: bodies run in small worker processes of our own, past the GIL, and each can be killed alone.
+
+Instead of ``ProcessPoolExecutor``: there one killed worker, or one exception that can't be rebuilt, breaks the pool for
+good; a hung call is never killed; and a call costs four thread hand-overs. Here the loop itself reads one socket per
+worker; the jobs of a tick travel together; a time-out ends one process and another takes its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .._core.errors import Refused, Work
+from .._core.events import Events
+from .base import Job
+from .portable import Route, pack_arguments
+from .process_desk import Desk
+from .process_worker import Worker
+
+MOST_BARREN = 4
+"""So many workers in a row may die before they have run anything; then whoever waits is told."""
+
+POLITE = 1.0
+
+
+class ProcessLane:
+    """Worker processes for every loop of this process.
+
+    Args:
+      processes: how many may run bodies at a time, ≥ 1; None: the number of CPUs. One more stands by, warm, once a body
+        has run longer than 10 ms. A loop whose peers hold all of them without running gets one beyond the bound.
+      max_queued: jobs that may wait, per loop, ≥ 0; beyond it ``submit`` raises ``Refused``.
+      events: where ``lane.grew`` and ``lane.lost`` are told.
+    """
+
+    name = "process"
+
+    def __init__(
+        self, *, processes: int | None = None, max_queued: int = 100_000, events: Events | None = None
+    ) -> None:
+        if processes is not None and processes < 1:
+            raise ValueError(f"processes={processes}: at least one worker process is needed; None means one per CPU")
+        self.processes = processes or os.cpu_count() or 1
+        self.max_queued = max_queued
+        self.events = events or Events()
+        self._begin()
+        _lanes.add(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.RLock()
+        self._desks: dict[asyncio.AbstractEventLoop, Desk] = {}
+        self._desk: Desk | None = None
+        self._free: list[Worker] = []
+        self._all: set[Worker] = set()
+        self._spare: Worker | None = None
+        self._dying: list[Worker] = []
+        self._wanting: deque[Desk] = deque()
+        self._routes: dict[int, tuple[Route, Any]] = {}
+        self._last_route = 0
+        self._modules: dict[str, None] = {}
+        self._closed = False
+        self.killed = 0
+        self.lost = 0
+        self.barren = 0
+
+    # ---- the lane's face
+
+    def submit(self, job: Job) -> None:
+        """Take *job*; see ``Lane.submit``. Arguments are pickled here and now: later changes don't travel.
+
+        Raises:
+          NotPortable: the function or an argument can't travel; the message names it.
+          Refused: ``max_queued`` jobs wait already, or the lane is closed.
+        """
+        desk = self._desk_of(job.future.get_loop())
+        if desk.waiting >= self.max_queued:
+            raise Refused(
+                f"{job.label} was refused: max_queued={self.max_queued} jobs wait for lane process. "
+                "Bound the fan-out (limit=), or raise max_queued.",
+                call=job.frame,
+            )
+        if self._closed:
+            raise Refused(f"{job.label} was refused: the process lane is closed", call=job.frame)
+        route = self._route(job.body, job.label)
+        args = (*route.receiver, *job.args) if route.receiver else job.args
+        arguments = pack_arguments(job.body, job.label, args, job.kwargs)
+        deadline = None if job.deadline_left is None else time.monotonic() + job.deadline_left
+        job.port = (route, arguments, deadline)
+        desk.submit(job)
+
+    def cancel(self, job: Job) -> Work:
+        """Give *job* up; see ``Lane.cancel``. A body that runs is ended with its worker: never ``"abandoned"``."""
+        return self._desk_of(job.future.get_loop()).cancel(job)
+
+    def refresh(self, job: Job) -> None:
+        """Bring ``job.started_at`` up to date: the body may have begun in its worker since."""
+        self._desk_of(job.future.get_loop()).refresh(job)
+
+    def statistics(self) -> Mapping[str, int]:
+        """Return counts and bounds: workers (starting, spare), jobs running (sent to a worker) and waiting, by priority."""
+        with self._lock:
+            desks = list(self._desks.values())
+            workers = list(self._all)
+            counts = {
+                "processes": self.processes,
+                "max_queued": self.max_queued,
+                "workers": len(workers),
+                "starting": sum(not worker.ready for worker in workers),
+                "spare": int(self._spare is not None),
+                "running": sum(len(worker.jobs) for worker in workers),
+                "waiting": sum(desk.waiting for desk in desks),
+                "killed": self.killed,
+                "lost": self.lost,
+            }
+        for desk in desks:
+            for priority, count in desk.queue.counts().items():
+                counts[f"waiting_{priority}"] = counts.get(f"waiting_{priority}", 0) + count
+        return counts
+
+    def running(self) -> list[tuple[str, int, float]]:
+        """Return (label, worker's process id, seconds) of each body under way, longest first."""
+        now = time.monotonic()
+        found: list[tuple[str, int, float]] = []
+        with self._lock:
+            for worker in self._all:
+                entry = worker.jobs.get(worker.begun())
+                if entry is not None:
+                    start = worker.begun_at(worker.begun()) or now
+                    found.append((entry[0].label, worker.pid, now - start))
+        return sorted(found, key=lambda item: -item[2])
+
+    def close(self, *, wait: float = POLITE) -> None:
+        """Send the workers home and refuse new jobs; returns at once.
+
+        Those that are idle run what tools registered for their end. After *wait* seconds, whoever is left is killed.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            workers = self._all | ({self._spare} if self._spare else set())
+        for worker in workers:
+            worker.send_home()
+        thread = threading.Thread(target=self._see_off, args=(workers, wait), name="linecook-process-close", daemon=True)
+        self._closer: threading.Thread | None = thread
+        thread.start()
+
+    def wait_closed(self, timeout: float | None = None) -> bool:
+        """Wait until every worker is gone, at most *timeout* seconds; True when they are. Blocks: not for a loop."""
+        closer = getattr(self, "_closer", None)
+        if closer is not None:
+            closer.join(timeout)
+            return not closer.is_alive()
+        return not self._all
+
+    # ---- for desks
+
+    def lend(self, desk: Desk) -> Worker | None:
+        """Return a free worker, or a new one while there may be more; None: *desk* is told when one comes free."""
+        with self._lock:
+            if self._closed:
+                return None
+            self._bury_the_dead()
+            while self._free:
+                worker = self._free.pop()
+                if not worker.reap():
+                    return worker
+                self._discard(worker)
+            if self._spare is not None and self._room(desk):
+                worker, self._spare = self._spare, None
+                self._all.add(worker)
+                return worker
+            if self._room(desk):
+                return self._start(desk)
+            if desk not in self._wanting:
+                self._wanting.append(desk)
+            return None
+
+    def _room(self, desk: Desk) -> bool:
+        if len(self._all) < self.processes:
+            return True
+        self._reclaim()
+        stuck = sum(
+            len(other.workers) for loop, other in self._desks.items() if other is not desk and not loop.is_running()
+        )
+        return len(self._all) - stuck < self.processes
+
+    def _start(self, desk: Desk) -> Worker:
+        worker = Worker(self._modules)
+        self._all.add(worker)
+        if self.events.heard:
+            self.events.emit("lane.grew", lane="process", workers=len(self._all), pid=worker.pid)
+        return worker
+
+    def take_back(self, worker: Worker) -> None:
+        """A desk has nothing in *worker* any more."""
+        with self._lock:
+            self._free.append(worker)
+            self._tell_the_wanting()
+
+    def _tell_the_wanting(self) -> None:
+        while self._wanting:
+            desk = self._wanting.popleft()
+            with contextlib.suppress(RuntimeError):  # its loop is closed
+                desk.loop.call_soon_threadsafe(desk.dispatch)
+                return
+
+    def wanted_by_others(self, desk: Desk) -> bool:
+        """Say whether another loop waits for a worker: then one that comes free goes there first."""
+        return bool(self._wanting) and any(other is not desk for other in list(self._wanting))
+
+    def greeted(self) -> None:
+        """A worker has come up."""
+
+    def want_spare(self) -> None:
+        """Have one worker stand by: a body runs long enough that it may be killed."""
+        with self._lock:
+            if self._spare is None and not self._closed:
+                self._spare = Worker(self._modules)
+
+    def bury(self, worker: Worker, loop: asyncio.AbstractEventLoop) -> None:
+        """A desk has killed *worker*: take it off the list and collect it when it has ended."""
+        with self._lock:
+            self._all.discard(worker)
+            self._dying.append(worker)
+            self._tell_the_wanting()
+        self._bury_soon(loop)
+
+    def _bury_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            self._bury_the_dead()
+            if self._dying and not loop.is_closed():
+                loop.call_later(0.002, self._bury_soon, loop)
+
+    def _bury_the_dead(self) -> None:
+        still: list[Worker] = []
+        for worker in self._dying:
+            if worker.reap():
+                worker.close()
+            else:
+                still.append(worker)
+        self._dying = still
+
+    def died(self, worker: Worker, culprit: bool, loop: asyncio.AbstractEventLoop) -> bool:
+        """Note that *worker* ended by itself; True when so many did before running anything that it's no accident."""
+        with self._lock:
+            self.lost += 1
+            worker.kill()  # what it started goes with it
+            if worker.finished or culprit:
+                self.barren = 0
+            else:
+                self.barren += 1
+            self.bury(worker, loop)
+            if self.events.heard:
+                self.events.emit("lane.lost", lane="process", pid=worker.pid, exitcode=worker.exitcode)
+            if self.barren >= MOST_BARREN:
+                return True
+        return False
+
+    # ---- inside
+
+    def _desk_of(self, loop: asyncio.AbstractEventLoop) -> Desk:
+        desk = self._desk
+        if desk is not None and desk.loop is loop:
+            return desk
+        with self._lock:
+            desk = self._desks.get(loop)
+            if desk is None:
+                self._reclaim()
+                desk = self._desks[loop] = Desk(self, loop)
+            self._desk = desk
+            return desk
+
+    def _reclaim(self) -> None:
+        """Take the workers of closed loops back; what still runs in them is nobody's any more, and is killed."""
+        for loop, desk in list(self._desks.items()):
+            if loop.is_closed():
+                del self._desks[loop]
+                for worker in desk.workers:
+                    if worker.jobs or worker.receiving:
+                        worker.kill()
+                        self._all.discard(worker)
+                        self._dying.append(worker)
+                    else:
+                        self._free.append(worker)
+                desk.workers = set()
+
+    def _discard(self, worker: Worker) -> None:
+        self._all.discard(worker)
+        worker.close()
+
+    def _route(self, body: Callable[..., Any], label: str) -> Route:
+        entry = self._routes.get(id(body))
+        if entry is not None:
+            route = entry[0]
+            if route.module is None:
+                route.refresh(label)
+            return route
+        with self._lock:
+            self._last_route += 1
+            route = Route(body, self._last_route, label)
+            key = id(body)
+            routes = self._routes
+            try:
+                keep: Any = weakref.ref(body, lambda _: routes.pop(key, None))
+            except TypeError:
+                keep = body
+            if not route.receiver:  # a bound method is a new object each time
+                routes[key] = (route, keep)
+            if route.module is not None and route.module not in self._modules:
+                self._modules[route.module] = None
+                if self._spare is not None:
+                    self._spare.preload(route.module)
+            return route
+
+    def _see_off(self, workers: set[Worker], wait: float) -> None:
+        deadline = time.monotonic() + wait
+        while not all([worker.reap() for worker in workers]) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        for worker in workers:
+            worker.kill()
+        while not all([worker.reap() for worker in workers]):
+            time.sleep(0.001)
+        with self._lock:
+            for worker in (*workers, *self._dying):
+                worker.close()
+            self._all.clear()
+            self._free.clear()
+            self._spare = None
+
+    def _forget(self) -> None:
+        """In a forked child: the workers are the parent's; start afresh."""
+        for worker in (*self._all, *self._dying, *([self._spare] if self._spare else [])):
+            worker.forget()
+        self._begin()
+
+
+_lanes: weakref.WeakSet[ProcessLane] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for lane in list(_lanes):
+        lane._forget()
+
+
+def _at_exit() -> None:
+    """Idle workers go politely, busy ones are killed; the life pipe is there for every other kind of end."""
+    for lane in list(_lanes):
+        lane.close(wait=0.2)
+        lane.wait_closed(0.4)
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)

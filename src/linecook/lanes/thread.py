@@ -1,0 +1,405 @@
+"""The thread lane: blocking bodies on daemon threads of our own, so that the loop never waits and nothing starves.
+
+How a call travels: ``submit`` queues the job and wakes at most one worker; that worker takes job after job. Before a
+body that isn't known to be short it wakes a sibling (if more jobs wait) and the loop (if results wait), so nothing
+stands behind a blocking call; before a short one it does neither, and one wake serves the whole batch: 44 wakes of the
+loop for 40,000 calls (benchmarks: thread_noop). The crew's monitor covers what that guess gets wrong.
+
+A thread can't be stopped. A body that is given up is *abandoned*: its worker is counted as lost, named, replaced when
+work waits, and rejoins when the body ends.
+
+Who owns a job: ``_claims`` maps it to its worker. The worker enters itself with ``setdefault`` and leaves with ``pop``;
+``cancel`` enters None with ``setdefault``, or removes the worker with ``pop``. Both are atomic for keys that hash by
+identity, with the GIL (no Python code runs inside) and without it (each is one critical section of the dict), so of a
+worker and a canceller exactly one wins each step, and the hot path takes no lock. Builds without the GIL are untested.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from .._core.endings import contained
+from .._core.errors import Refused, Work
+from .._core.events import Events
+from .._core.waitqueue import WaitQueue
+from .base import ABANDONED, DONE, DROPPED, NEW, QUEUED, RUNNING, Delivery, Job, answer
+from .crew import DUE, Crew, Worker
+from .crew import at_thread_end as at_thread_end
+
+SHORT = 0.0002
+"""Seconds: a body whose moving average is below runs without hurry (to wake a thread costs some 50 µs)."""
+
+_lanes: weakref.WeakSet[ThreadLane] = weakref.WeakSet()
+_cpu_lock = threading.Lock()
+
+
+class ThreadLane:
+    """Run bodies on threads; one object may serve several event loops, in several threads, at once.
+
+    Args:
+      threads: how many threads may work before the lane has to grow, ≥ 1; started when needed.
+      max_threads: how many may work at most, ≥ ``threads``; abandoned ones don't count.
+      max_queued: how many jobs may wait, ≥ 1; one more is refused.
+      max_abandoned: how many threads may be lost to bodies that were given up, ≥ 1; at that number every new job is
+        refused until one comes back.
+      events: told of ``lane.grew``, ``lane.abandoned`` and ``lane.returned``; None for nobody.
+
+    Raises:
+      ValueError: a number is out of its range; the message names it.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int = 64,
+        max_threads: int = 1024,
+        max_queued: int = 100_000,
+        max_abandoned: int = 1024,
+        events: Events | None = None,
+    ) -> None:
+        _check_bound("threads", threads)
+        _check_bound("max_threads", max_threads)
+        _check_bound("max_queued", max_queued)
+        _check_bound("max_abandoned", max_abandoned)
+        if max_threads < threads:
+            raise ValueError(f"max_threads={max_threads} is below threads={threads}; raise it, or lower threads")
+        self.threads = threads
+        self.max_threads = max_threads
+        self.max_queued = max_queued
+        self.max_abandoned = max_abandoned
+        self.events = events
+        self._closed = False
+        self._reset()
+        _lanes.add(self)
+
+    def _reset(self) -> None:
+        """Start empty: when made, and in a forked child, where none of the threads lives on."""
+        self._lock = threading.Lock()
+        self._waiting: WaitQueue[Job] = WaitQueue()
+        self._dropped = 0  # given up before they began, and still in the queue as empty shells
+        self._room = 0
+        self._claims: dict[Job, Worker | None] = {}
+        self._abandoned: dict[Worker, Job] = {}
+        self._ports: dict[asyncio.AbstractEventLoop, Delivery] = {}
+        self._crew = Crew(
+            threads=self.threads,
+            max_threads=self.max_threads,
+            queue=self._waiting,
+            serve=self._serve,
+            flush=self._flush,
+            events=self.events,
+        )
+
+    @property
+    def name(self) -> str:
+        """The word a tool's ``lane=`` uses."""
+        return "thread"
+
+    def submit(self, job: Job) -> None:
+        """Take *job* for the running loop; never blocks.
+
+        Raises:
+          Refused: the lane is closed, ``max_queued`` jobs wait, or ``max_abandoned`` threads are lost.
+        """
+        loop = asyncio.get_running_loop()
+        job.port = self._ports.get(loop) or self._open_port(loop)
+        self.enter(job)
+
+    def enter(self, job: Job) -> None:
+        """Take *job*, whose port is set, from any thread; raises as ``submit`` does."""
+        # The bound is counted only when the room found at the last count is used up: counting costs 0.3 µs of some
+        # 2 (benchmarks: thread_noop). Two loops at once may lose a decrement and overshoot by a few jobs.
+        if self._room <= 0 or self._closed or len(self._abandoned) >= self.max_abandoned:
+            self._make_room(job)
+        self._room -= 1
+        job.queued_at = time.monotonic()
+        job.state = QUEUED
+        self._waiting.put(job, job.priority)
+        crew = self._crew
+        if not crew.stirred and not crew.stir() and self.drop(job):
+            raise Refused(f"{job.label} can't run: the system gives this process no thread.", call=job.frame)
+
+    def cancel(self, job: Job) -> Work:
+        """Give *job* up, now; its future is the caller's to answer. Never blocks.
+
+        Returns:
+          ``"not started"`` (it left the queue), ``"abandoned"`` (its thread runs on, counted as lost until the body
+          ends; its result will be dropped), or ``"finished"``. A second cancel gives the first one's answer.
+        """
+        if job.state == ABANDONED:
+            return "abandoned"
+        if self.drop(job):
+            return "not started"
+        return "abandoned" if self._abandon(job) else "finished"
+
+    def drop(self, job: Job) -> bool:
+        """Take *job* back if its body never began; say whether that is so. From any thread."""
+        if job.state in (NEW, DROPPED):
+            return True
+        if self._claims.setdefault(job, None) is not None:
+            return False
+        if job.ended_at:  # it had left, and we have just put it back
+            self._claims.pop(job, None)
+            return False
+        with self._lock:
+            if job.body is not _nothing:  # else dropped before, and a worker is just finding that out
+                self._dropped += 1
+                self._room = 0
+            job.state = DROPPED
+            job.body, job.args, job.kwargs, job.context = _nothing, (), {}, None
+        if self._dropped > 1024 and self._dropped * 2 > len(self._waiting):
+            self._sweep()
+        return True
+
+    def running(self) -> list[tuple[Job, int]]:
+        """Return the jobs under way, each with the ident of its thread; abandoned ones aren't among them."""
+        return [(job, worker.ident) for job, worker in self._claims.copy().items() if worker is not None]
+
+    def abandoned(self) -> list[tuple[str, float, str, str]]:
+        """Return what runs on unseen: label, seconds running, thread name, current line of the user's code."""
+        now = time.monotonic()
+        return [
+            (job.label, now - (job.started_at or now), worker.thread.name, worker.line)
+            for worker, job in self._abandoned.copy().items()
+        ]
+
+    def statistics(self) -> Mapping[str, int]:
+        """Return what the lane holds, and its bounds.
+
+        Counts: ``threads`` (idle ones included, abandoned ones not), ``idle``, ``running``, ``waiting`` and the same by
+        priority (where jobs just given up may still be counted), ``abandoned``; ``threads_allowed``: how far it has
+        grown; and the four bounds as it was made with, ``threads`` under the name ``start_threads``.
+        """
+        crew, counts = self._crew, self._waiting.counts()
+        return {
+            "threads": crew.working,
+            "threads_allowed": crew.bound,
+            "idle": len(crew.idle),
+            "running": len(self.running()),
+            "waiting": max(0, sum(counts.values()) - self._dropped),
+            **{f"waiting_{priority}": count for priority, count in counts.items()},
+            "abandoned": len(self._abandoned),
+            "start_threads": self.threads,
+            "max_threads": self.max_threads,
+            "max_queued": self.max_queued,
+            "max_abandoned": self.max_abandoned,
+        }
+
+    def close(self, *, wait: float = 0.0) -> None:
+        """Send idle workers home and refuse new jobs; what waits or runs is still served. Never waits for a body.
+
+        Args:
+          wait: seconds, ≥ 0, for idle workers to close what they opened (``at_thread_end``); 0 doesn't wait.
+        """
+        self._closed = True
+        self._crew.close(wait)
+
+    def _serve(self, me: Worker) -> None:  # noqa: C901
+        """Be a worker: take job after job until the crew sends this thread home.
+
+        One function, since a call costs 0.1 µs of the 1 µs spent here (benchmarks: thread_noop).
+        """
+        crew, claims, waiting = self._crew, self._claims, self._waiting
+        take, clock, cpu_clock = waiting.take, time.monotonic, time.thread_time
+        owed: Delivery | None = None  # where results of ours may still wait for company
+        owed_at = cpu = 0.0
+        turn = 0
+        crew.stirred = False
+        while True:
+            job = take()
+            if job is None:
+                if owed is not None:
+                    owed.wake()
+                    owed = None
+                if crew.park(me):
+                    continue
+                return
+            job.state = RUNNING  # before the claim: after it, this line could overwrite a canceller's ABANDONED
+            if claims.setdefault(job, me) is not me:
+                self._forget(job)
+                continue
+            meter = job.meter
+            typical = meter.typical
+            if typical > SHORT:
+                if not crew.stirred and waiting:
+                    crew.stir()
+                if owed is not None:
+                    owed.wake()
+                    owed = None
+            elif not crew.watching and (owed is not None or waiting):
+                crew.watch()
+            turn += 1
+            sampled = typical > DUE or not turn & 15 or meter.calls < 20
+            if sampled:
+                cpu = cpu_clock()
+            job.started_at = started = clock()
+            try:
+                if job.context is not None:
+                    job.value = job.context.run(job.body, *job.args, **job.kwargs)
+                else:
+                    job.value = job.body(*job.args, **job.kwargs)
+            except BaseException as error:
+                job.error = contained(_without_our_frame(error), job.label, job.frame)
+            job.ended_at = crew.last_end = ended = clock()
+            if sampled:
+                _count_cpu(job, cpu_clock() - cpu)
+            # Threads may overwrite each other's average: each value written is a recent average, which is enough.
+            meter.typical = typical + (ended - started - typical) * 0.25
+            if claims.pop(job, None) is None:
+                self._let_late_result_go(job, me)
+                if crew.regain(me):
+                    continue
+                return
+            job.state = DONE
+            port: Delivery = job.port
+            if owed is not port:
+                if owed is not None:
+                    owed.wake()
+                owed, owed_at = port, ended
+            port.put(job)
+            job = None  # nobody keeps a job by keeping a thread: test_a_call_leaves_nothing_behind_in_its_thread
+            if ended - owed_at > DUE:
+                port.wake()
+                owed_at = ended
+
+    def _forget(self, job: Job) -> None:
+        """Let go of a job that was dropped while it waited."""
+        with self._lock:
+            job.state = DROPPED
+            self._claims.pop(job, None)
+            self._dropped -= 1
+
+    def _abandon(self, job: Job) -> bool:
+        """Give up a body under way; False when it has just ended."""
+        # Under the lock: the worker, should its body end right now, must find the whole of this done, to undo it.
+        with self._lock:
+            worker = self._claims.pop(job, None)
+            if worker is None:
+                return False
+            job.state = ABANDONED
+            job.worker = worker.thread.name
+            job.meter.typical = 1.0  # whatever it was, it isn't known to be short any more
+            self._abandoned[worker] = job
+            self._crew.lose(worker)
+        if self.events is not None and self.events.heard:
+            self.events.emit("lane.abandoned", job.frame, lane="thread", label=job.label, thread=worker.thread.name)
+        if self._waiting and not self._crew.stirred:
+            self._crew.stir()
+        return True
+
+    def _let_late_result_go(self, job: Job, worker: Worker) -> None:
+        """A body that was given up has ended: tell, and have it counted, but answer nobody."""
+        with self._lock:
+            self._abandoned.pop(worker, None)
+        if self.events is not None and self.events.heard:
+            ran = job.ended_at - job.started_at
+            name = worker.thread.name
+            self.events.emit("lane.returned", job.frame, lane="thread", label=job.label, thread=name, ran=ran)
+        job.value = None
+        job.port.put(job)
+        job.port.wake()
+
+    def _open_port(self, loop: asyncio.AbstractEventLoop) -> Delivery:
+        for other in list(self._ports):
+            if other.is_closed():
+                self._ports.pop(other, None)
+        return self._ports.setdefault(loop, Delivery(loop, _deliver))
+
+    def _flush(self) -> None:
+        """Wake every loop that has results waiting, however short the bodies they come from."""
+        for port in list(self._ports.values()):
+            port.wake()
+
+    def _make_room(self, job: Job) -> None:
+        """Count how many jobs may still be queued, or refuse *job*."""
+        if self._closed:
+            raise Refused(f"{job.label} can't run: the thread lane is closed.", call=job.frame)
+        if len(self._abandoned) >= self.max_abandoned:
+            raise Refused(
+                f"{job.label} can't run: {len(self._abandoned)} threads are lost to bodies that were given up and run "
+                f"on (max_abandoned={self.max_abandoned}), held by {_names(self._abandoned.copy().values())}. Give "
+                "those tools a time-out of their own inside (of the socket, of the driver), or lane='process', where "
+                "they can be killed.",
+                call=job.frame,
+            )
+        self._room = self.max_queued - len(self._waiting) + self._dropped
+        if self._room <= 0:
+            raise Refused(
+                f"{job.label} can't run: {self.max_queued - self._room} jobs wait for a thread (max_queued="
+                f"{self.max_queued}), and {self._crew.working} threads are at work on "
+                f"{_names(job for job, _ in self.running())}. Start fewer at once (limit= of the fan-out), or raise "
+                "max_threads or max_queued.",
+                call=job.frame,
+            )
+
+    def _sweep(self) -> None:
+        """Throw the shells of dropped jobs out of the queue, so that many cancels can't fill the memory."""
+        kept: list[Job] = []
+        for _ in range(len(self._waiting)):
+            job = self._waiting.take()
+            if job is None:
+                break
+            if job.state == DROPPED:
+                self._forget(job)
+            else:
+                kept.append(job)
+        for job in kept:
+            self._waiting.put(job, job.priority)
+        if kept and not self._crew.stirred:
+            self._crew.stir()
+
+
+def _deliver(job: Job) -> None:
+    """On the loop's thread: count, then answer. A meter belongs to one loop, so its totals have a single writer."""
+    meter = job.meter
+    meter.calls += 1
+    meter.wall += job.ended_at - job.started_at
+    if job.error is not None:
+        meter.failures += 1
+    if job.state == DONE:
+        answer(job)
+
+
+def _count_cpu(job: Job, cpu: float) -> None:
+    """Count CPU time, on the worker's thread: under a lock, and for some of many short calls only."""
+    meter = job.meter
+    with _cpu_lock:
+        meter.cpu += cpu
+        meter.cpu_wall += job.ended_at - job.started_at
+        meter.cpu_calls += 1
+
+
+def _check_bound(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name}={value!r} must be a whole number, at least 1")
+
+
+def _names(jobs: Iterable[Job]) -> str:
+    held = Counter(job.label for job in jobs).most_common(3)
+    return ", ".join(f"{label} ({count})" for label, count in held) or "nothing"
+
+
+def _nothing() -> None:
+    """The body of a job that was dropped: it holds nothing of the user's."""
+
+
+def _without_our_frame(error: BaseException) -> BaseException:
+    """Begin the traceback at the body: our frame says nothing to the user, and would keep the worker's locals alive."""
+    trace = error.__traceback__
+    return error.with_traceback(trace.tb_next) if trace is not None and trace.tb_next is not None else error
+
+
+def _after_fork_in_child() -> None:
+    global _cpu_lock
+    _cpu_lock = threading.Lock()
+    for lane in list(_lanes):
+        lane._reset()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

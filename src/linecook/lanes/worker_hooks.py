@@ -1,0 +1,25 @@
+"""For library code that runs inside a worker process: am I in one, and tell me when it ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+def in_worker() -> bool:
+    """Say whether this process is a linecook worker; False in a process that a body forked off."""
+    module = sys.modules.get("_linecook_worker")
+    return module is not None and bool(module.live)
+
+
+def at_worker_end(callback: Callable[[], object]) -> None:
+    """Have *callback* called when this worker is sent home, last registered first.
+
+    A worker that is killed (time-out, cancel, parent gone) calls nothing. An exception is printed; the rest is called.
+
+    Raises:
+      RuntimeError: this process is no worker.
+    """
+    if not in_worker():
+        raise RuntimeError("at_worker_end(...) was called outside a worker process: use atexit.register(...) there")
+    sys.modules["_linecook_worker"].at_end.append(callback)

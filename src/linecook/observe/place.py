@@ -1,0 +1,89 @@
+"""Where a thread stands, told by its frames: the user's line on the stack, and whether a debugger has stopped it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType, FrameType
+
+_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_LINECOOK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_DEBUGGERS = frozenset(
+    ("bdb", "pdb", "ipdb", "pudb", "debugpy", "pydevd", "_pydevd_bundle", "ptvsd", "celery.contrib.rdb")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a program.
+
+    Attributes:
+      file: path of the source file, as Python knows it.
+      line: number of the line, from 1.
+      function: qualified name of the function.
+      source: the line itself, stripped; empty when it can't be read.
+    """
+
+    file: str
+    line: int
+    function: str
+    source: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line} in {self.function}"
+        return f"{where}: {self.source}" if self.source else where
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place not yet looked up: what is cheap to take from a frame that won't stand still."""
+
+    code: CodeType
+    line: int
+
+    def look_up(self) -> Place:
+        """Read the source line (from the disk, the first time) and return the place."""
+        import linecache
+
+        source = linecache.getline(self.code.co_filename, self.line).strip()
+        return Place(self.code.co_filename, self.line, self.code.co_qualname, source)
+
+
+def outwards(frame: FrameType | None, until: FrameType | None = None) -> Iterator[FrameType]:
+    """Yield *frame* and its callers, innermost first, up to and without *until*."""
+    while frame is not None and frame is not until:
+        yield frame
+        frame = frame.f_back
+
+
+def users_spot(frame: FrameType, until: FrameType | None = None) -> Spot:
+    """Return the innermost line of the user's own code in *frame* or its callers, up to and without *until*.
+
+    User's own is what belongs neither to the standard library, nor to an installed package, nor to linecook. Where
+    there is none, an installed package's line is taken, and failing that the innermost.
+    """
+    installed = None
+    for each in outwards(frame, until):
+        name = each.f_code.co_filename
+        if name.startswith((_LINECOOK, "<frozen")):
+            continue
+        if any(part in name for part in _INSTALLED):
+            installed = installed or each
+        elif not name.startswith(_LIBRARY):
+            return _spot(each)
+    return _spot(installed or frame)
+
+
+def is_debugged(frame: FrameType, until: FrameType | None = None) -> bool:
+    """Tell whether a debugger is at work in *frame* or its callers: then the program stands still on purpose."""
+    for each in outwards(frame, until):
+        module = str(each.f_globals.get("__name__", ""))
+        if module in _DEBUGGERS or module.partition(".")[0] in _DEBUGGERS or module == "IPython.core.debugger":
+            return True
+    return False
+
+
+def _spot(frame: FrameType) -> Spot:
+    return Spot(frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno)

@@ -1,0 +1,265 @@
+"""Which way a call runs: its lane and its policies, composed once, when the tool is decorated.
+
+A policy that isn't asked for is not on the path. From the inside out: lane, attempt time-out, limit, retry, time-out.
+Every runner is an async function of the call, runs in the caller's task, and waits for nothing but what it says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from .._core.context import Frame, current_frame, inherited_priority
+from .._core.deadline import remaining
+from .._core.endings import EXITS, cancellation_requested, contained
+from .._core.outcome import Ok
+from .._core.running import Running
+from .._core.supervise import see_end, supervisor_of
+from .._core.timers import timers_of
+from .._runtime import Runtime, current
+from ..lanes.base import DONE, Job, Lane
+from .policies.limit import limited
+from .policies.retry import retried
+from .policies.timeout import timed, too_late
+
+if TYPE_CHECKING:
+    from .call import Call
+    from .tool import Tool
+
+Runner = Callable[["Call[Any]"], Coroutine[Any, Any, Any]]
+
+
+def runner(tool: Tool[Any, Any]) -> Runner:
+    """Compose the way calls of *tool* run."""
+    asked = tool.asked
+    run = _lane_runner(tool)
+    if tool.limit is not None:
+        run = limited(run, tool.limit)
+    if asked.retry is not None:
+        run = retried(run, asked.retry)
+    if asked.timeout is not None:
+        run = timed(run, asked.timeout, "timeout")
+    return run if run in (_on_loop, _inline) else _framed(run)
+
+
+def _lane_runner(tool: Tool[Any, Any]) -> Runner:
+    asked = tool.asked
+    if tool.lane == "inline":
+        return _inline
+    if tool.lane in ("thread", "process"):
+        return _in_lane
+    if asked.attempt_timeout is not None:
+        return timed(_in_own_task, asked.attempt_timeout, "attempt_timeout")
+    return _on_loop if asked.timeout is None else _in_own_task
+
+
+# -- the bodies of the loop --------------------------------------------------------------------------------------
+
+
+async def _on_loop(call: Call[Any]) -> Any:
+    """Run an async body in the caller's task."""
+    tool = call.tool
+    token = current_frame.set(call)
+    call.attempts += 1
+    began = time.monotonic()
+    try:
+        value = await tool.body(*call.args, **call.kwargs)
+    except BaseException as error:
+        _failed(call, error)
+        raise
+    else:
+        return value
+    finally:
+        call.running = time.monotonic() - began
+        current_frame.reset(token)
+
+
+async def _inline(call: Call[Any]) -> Any:
+    """Run a sync body on the loop itself."""
+    token = current_frame.set(call)
+    call.attempts += 1
+    began = time.monotonic()
+    try:
+        return call.tool.body(*call.args, **call.kwargs)
+    except BaseException as error:
+        _failed(call, error)
+        raise
+    finally:
+        call.running = time.monotonic() - began
+        current_frame.reset(token)
+
+
+def _framed(run: Runner) -> Runner:
+    """Return *run* with the call current around all its policies, and its failures told."""
+
+    async def run_framed(call: Call[Any]) -> Any:
+        token = current_frame.set(call)
+        try:
+            return await run(call)
+        except BaseException as error:
+            _failed(call, error)
+            raise
+        finally:
+            current_frame.reset(token)
+
+    return run_framed
+
+
+async def _in_own_task(call: Call[Any]) -> Any:
+    """Run an async body in a task of its own, so that whoever waits is answered even if the body resists.
+
+    Cancelling the caller cancels the body, waits at most ``grace`` for it, and leaves it to the supervisor after that.
+    """
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+
+    def tell(_: Running[Any]) -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    running: Running[Any] = Running(call, tell)
+    task = running.start(_on_loop(call), loop, copy_context())
+    try:
+        await ended
+    except asyncio.CancelledError as error:
+        await _end(running, task, str(error.args[0]) if error.args else "caller")
+        raise
+    outcome = running.outcome
+    if isinstance(outcome, Ok):
+        return outcome.value
+    assert outcome is not None
+    raise outcome.error
+
+
+async def _end(running: Running[Any], task: asyncio.Task[None], reason: str) -> None:
+    call: Any = running.call
+    began = asyncio.get_running_loop().time()
+    running.cancel(reason)
+    if await see_end([task], call.tool.asked.grace):
+        call.running = max(call.running, asyncio.get_running_loop().time() - began)
+        _left_behind(call)
+        supervisor_of(task.get_loop()).adopt(task, repr(call), reason, call.tool.asked.grace)
+
+
+# -- the bodies of lanes with workers ----------------------------------------------------------------------------
+
+
+async def _in_lane(call: Call[Any]) -> Any:
+    """Send a sync body to its lane and wait for the answer; cancelling the wait gives the body up."""
+    runtime = call.runtime = current()
+    tool = call.tool
+    lane = runtime.lane(tool.lane)
+    job = _job_for(call, runtime)
+    lane.submit(job)
+    call.attempts += 1
+    patience = tool.asked.attempt_timeout
+    timer = None if patience is None else timers_of(job.future.get_loop()).at(
+        job.future.get_loop().time() + patience, _look_at_attempt, (job, lane, patience, call)
+    )
+    runtime.outstanding += 1
+    try:
+        return await job.future
+    except asyncio.CancelledError:
+        _give_up(job, lane, call)
+        raise
+    finally:
+        runtime.outstanding -= 1
+        if timer is not None:
+            timer.cancel()
+        _note_times(job, call)
+
+
+def _job_for(call: Call[Any], runtime: Runtime) -> Job:
+    tool = call.tool
+    in_process = tool.lane == "process"
+    return Job(
+        tool.body,
+        call.args,
+        call.kwargs,
+        meter=runtime.meter(tool.body, tool.__qualname__, tool.lane),
+        future=asyncio.get_running_loop().create_future(),
+        label=tool.__name__,
+        frame=call,
+        context=None if in_process else copy_context(),
+        priority=inherited_priority(call),
+        deadline_left=remaining() if in_process else None,
+    )
+
+
+def _note_times(job: Job, call: Call[Any]) -> None:
+    now = time.monotonic()
+    if job.started_at:
+        call.queued += job.started_at - job.queued_at
+        call.running = (job.ended_at or now) - job.started_at
+    elif job.queued_at:
+        call.queued += now - job.queued_at
+
+
+def _look_at_attempt(waiting: tuple[Job, Lane, float, Call[Any]]) -> None:
+    """End an attempt that has run too long; look again later at one that has not, or that still waits its turn."""
+    job, lane, patience, call = waiting
+    if job.future.done():
+        return
+    refresh = getattr(lane, "refresh", None)
+    if refresh is not None:
+        refresh(job)
+    ran = time.monotonic() - job.started_at if job.started_at else 0.0
+    if ran < patience:
+        loop = job.future.get_loop()
+        timers_of(loop).at(loop.time() + patience - ran, _look_at_attempt, waiting)
+        return
+    if job.state == DONE:  # the answer is on its way
+        return
+    _give_up(job, lane, call)
+    _note_times(job, call)
+    error = too_late(call, patience, "attempt_timeout")
+    call.queued -= max(0.0, job.started_at - job.queued_at)  # counted once more when the wait ends
+    job.future.set_exception(error)
+
+
+def _give_up(job: Job, lane: Lane, call: Call[Any]) -> None:
+    work = lane.cancel(job)
+    job.meter.timeouts += 1
+    if work == "abandoned":
+        job.meter.abandoned += 1
+        _left_behind(call)
+
+
+def _left_behind(frame: Frame | None) -> None:
+    """Note on the call, and on all it runs under, that some body runs on unseen."""
+    while frame is not None:
+        if hasattr(frame, "left_behind"):
+            frame.left_behind = True  # type: ignore[attr-defined]
+        frame = frame.parent
+
+
+# -- how failures are told ---------------------------------------------------------------------------------------
+
+
+def _failed(call: Call[Any], error: BaseException) -> None:
+    """Add a note that names the call; raise ``BodyExited`` in place of what would end the loop or hang the waiter."""
+    if isinstance(error, EXITS):
+        if isinstance(error, asyncio.CancelledError) and cancellation_requested(asyncio.current_task()):
+            return
+        if isinstance(error, GeneratorExit) and _is_being_closed(error):
+            return
+        raise contained(error, repr(call), call)
+    note = f"in {call!r} on lane {call.lane}, attempt {call.attempts}"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+
+
+def _is_being_closed(error: GeneratorExit) -> bool:
+    """Tell a coroutine that is closed while it waits from a body that raises GeneratorExit itself."""
+    import dis
+
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return True
+    operation = dis.opname[traceback.tb_frame.f_code.co_code[traceback.tb_lasti]]
+    return not operation.startswith(("RAISE", "CALL"))

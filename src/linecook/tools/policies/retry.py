@@ -1,0 +1,142 @@
+"""When a failed attempt is made again, how long it waits before, and when it is given up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from ..._core.deadline import check_seconds, remaining
+from ..._core.errors import UsageError
+from ..._runtime import current
+
+if TYPE_CHECKING:
+    from ..call import Call
+    from ..placement import Runner
+
+On = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Which failures are worth another attempt, and how many.
+
+    Args:
+      on: an exception type, a tuple of them, or a function that says yes or no. There is no default: what may be
+        repeated is yours to know. ``TimedOutError`` stands for an attempt that ran into its ``attempt_timeout``.
+      attempts: most attempts, the first one included, ≥ 1.
+      timeout: seconds for all attempts and waits together; None for no bound but the tool's own ``timeout``.
+      wait: seconds before the second attempt; doubled for each further one.
+      max_wait: most seconds between two attempts.
+      jitter: whether waits are drawn at random between half and the whole, so that many callers don't come back at once.
+
+    A failure that says when to come back (``retry_after``, or a ``Retry-After`` header on the error or its response)
+    is obeyed even beyond ``max_wait``; when that is later than the time left, the failure is raised at once.
+    Defaults after stamina's, whose documentation argues them.
+    """
+
+    on: On
+    attempts: int = 3
+    timeout: float | None = 60.0
+    wait: float = 0.1
+    max_wait: float = 10.0
+    jitter: bool = True
+
+    def __post_init__(self) -> None:
+        kinds = self.on if isinstance(self.on, tuple) else (self.on,)
+        if not kinds or not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
+            if not callable(self.on) or isinstance(self.on, type):
+                raise UsageError(f"Retry's on must be exception types or a function, not {self.on!r}")
+        if isinstance(self.attempts, bool) or not isinstance(self.attempts, int) or self.attempts < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"Retry's attempts must be a whole number of 1 or more, not {self.attempts!r}")
+        for name in ("timeout", "wait", "max_wait"):
+            check_seconds(getattr(self, name), f"Retry's {name}")
+
+    def wants(self, error: BaseException) -> bool:
+        """Say whether *error* is worth another attempt. Errors in the program's text and cancellations never are."""
+        if isinstance(error, (UsageError, asyncio.CancelledError)):
+            return False
+        if isinstance(self.on, (type, tuple)):
+            return isinstance(error, self.on)
+        return self.on(error)
+
+    def delay(self, attempt: int, error: BaseException) -> float:
+        """Return the seconds to wait after *attempt* (from 1) failed with *error*."""
+        told = retry_after(error)
+        if told is not None:
+            return told
+        longest = min(self.max_wait, self.wait * 2.0 ** min(attempt - 1, 62))
+        return longest * random.uniform(0.5, 1.0) if self.jitter else longest
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Return the seconds that *error* asks to wait: ``retry_after``, or the HTTP header; None when it doesn't say."""
+    told: Any = getattr(error, "retry_after", None)
+    if told is None:
+        for holder in (error, getattr(error, "response", None)):
+            headers = getattr(holder, "headers", None)
+            if headers is not None and hasattr(headers, "get"):
+                told = headers.get("Retry-After") or headers.get("retry-after")
+                if told is not None:
+                    break
+    return _seconds_from(told)
+
+
+def _seconds_from(told: Any) -> float | None:
+    if told is None:
+        return None
+    try:
+        seconds = float(told)
+    except (TypeError, ValueError):
+        seconds = _seconds_until(str(told))
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def _seconds_until(date: str) -> float:
+    import datetime
+
+    try:
+        return max(0.0, (parsedate_to_datetime(date) - datetime.datetime.now(datetime.UTC)).total_seconds())
+    except (TypeError, ValueError):  # not a date either, or one without a zone
+        return -1.0
+
+
+def retried(run: Runner, retry: Retry) -> Runner:
+    """Return *run*, made again while *retry* wants it and time allows."""
+
+    async def run_retried(call: Call[Any]) -> Any:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for attempt in count(1):
+            try:
+                return await run(call)
+            except BaseException as error:
+                if attempt >= retry.attempts or not retry.wants(error):
+                    raise
+                delay = retry.delay(attempt, error)
+                if not _fits(delay, retry, loop.time() - began):
+                    error.add_note(f"not tried again: the next attempt would begin in {delay:.3g} s, which is too late")
+                    raise
+                _tell(call, attempt, delay, error)
+            before = loop.time()
+            try:
+                await asyncio.sleep(delay)
+            finally:
+                call.queued += loop.time() - before
+
+    return run_retried
+
+
+def _fits(delay: float, retry: Retry, spent: float) -> bool:
+    left = remaining()
+    return (left is None or delay < left) and (retry.timeout is None or spent + delay < retry.timeout)
+
+
+def _tell(call: Call[Any], attempt: int, delay: float, error: BaseException) -> None:
+    events = current().events
+    if events.heard:
+        events.emit("call.retrying", call, attempt=attempt, delay=delay, error=error)

@@ -1,0 +1,52 @@
+"""Where a tool's time-outs fire.
+
+``timeout`` bounds the whole call as its caller sees it: the wait for a limit, for a lane, every attempt, the back-off.
+``attempt_timeout`` bounds one attempt from the moment its body starts; for bodies in lanes see ``placement``, which
+knows when that was. Both are deadlines in the caller's task; what they interrupt is linecook's own waiting, which
+answers at once, whatever the body does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..._core.deadline import DeadlineScope
+from ..._core.errors import TimedOutError, Work
+
+if TYPE_CHECKING:
+    from ..call import Call
+    from ..placement import Runner
+
+
+def timed(run: Runner, seconds: float, whose: str) -> Runner:
+    """Return *run*, bounded to *seconds*; *whose* is the option the deadline comes from, such as ``"timeout"``."""
+
+    async def run_timed(call: Call[Any]) -> Any:
+        scope = DeadlineScope(seconds, fail=False, whose=f"{whose}={seconds:g} of {call.name}")
+        with scope:
+            return await run(call)
+        raise too_late(call, seconds, whose)
+
+    return run_timed
+
+
+def too_late(call: Call[Any], seconds: float, whose: str) -> TimedOutError:
+    """Return the error for *call*, given up after *seconds*; it splits the time and says what became of the body."""
+    work: Work = "abandoned" if call.left_behind else "stopped" if call.running else "not started"
+    retry = call.tool.asked.retry
+    attempts = f", attempt {call.attempts} of {retry.attempts}" if retry is not None else ""
+    fate = {
+        "abandoned": f" Its {'thread' if call.lane == 'thread' else 'task'} runs on, abandoned; its result will be dropped.",
+        "not started": " It never began.",
+    }.get(work, "")
+    return TimedOutError(
+        f"{call!r} did not end within {whose}={seconds:g} s: {call.queued:.3g} s queued for lane {call.lane} + "
+        f"{call.running:.3g} s running{attempts}.{fate}",
+        call=call,
+        work=work,
+        after=seconds,
+        whose=f"{whose} of {call.name}",
+        queued=call.queued,
+        running=call.running,
+        attempt=call.attempts,
+    )

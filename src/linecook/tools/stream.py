@@ -1,0 +1,385 @@
+"""Tools and agents that are generators: their calls are streams, read piece by piece with ``async for``.
+
+The body runs in a task of its own and stops when ``BUFFER`` pieces wait to be read: a slow reader slows the writer.
+A sync generator holds no thread between pulls (four such generators on four threads, each calling a thread tool, would
+otherwise wait for each other for ever); pulls are jobs of its lane, in one context, perhaps on different threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextvars import Context, copy_context
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from .._core.callframe import CallFrame
+from .._core.context import Frame, Priority, current_deadline, current_frame, inherited_priority
+from .._core.deadline import Deadline
+from .._core.endings import contained
+from .._core.errors import AlreadyRun, TimedOutError, UsageError
+from .._core.outcome import Failed, Ok, TimedOut
+from .._core.running import Running
+from .._core.supervise import see_end, supervisor_of
+from .._core.timers import Timer, timers_of
+from .._runtime import current
+from ..lanes.base import Job
+from .call import nested
+from .policies.limit import places_of
+from .tool import Options, Tool
+
+if TYPE_CHECKING:
+    from .policies.limit import Places
+
+P = ParamSpec("P")
+Piece = TypeVar("Piece")
+
+BUFFER = 16
+_SLICE = 0.005
+_END = object()
+
+
+class StreamTool(Tool[P, Any], Generic[P, Piece]):
+    """A generator function under ``@tool`` or ``@agent``: calling it makes a ``Stream``."""
+
+    def __init__(self, body: Callable[P, Any], asked: Options, *, is_tool: bool) -> None:
+        super().__init__(body, asked, is_tool=is_tool)
+        if self.lane not in ("loop", "thread"):
+            raise UsageError(
+                f"{self.__name__} is a generator, and generators run on the loop (async def) or on threads (def); "
+                f"lane={self.lane!r} is for functions that return once. Return a list, or leave lane= out."
+            )
+        if asked.attempt_timeout is not None:
+            raise UsageError(f"attempt_timeout= of {self.__name__}, which streams: use timeout= or idle_timeout=")
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Stream[Piece]:  # type: ignore[override]
+        """Make a stream; it begins when it is first read."""
+        frame = current_frame.get()
+        if frame is not None and frame.is_tool:
+            raise nested(frame, self)
+        return Stream(self, args, kwargs)
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Stream[Piece]:  # type: ignore[override]
+        """Make a stream, like calling the tool itself."""
+        return self(*args, **kwargs)
+
+
+class StreamFrame(CallFrame):
+    """The place of a stream in the tree of calls."""
+
+    __slots__ = ("tool",)
+
+    def __init__(self, tool: Tool[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().__init__()
+        self.start_empty(args, kwargs)
+        self.tool = tool
+
+    @property
+    def name(self) -> str:
+        return self.tool.__name__
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        return self.tool.body
+
+    @property
+    def lane(self) -> str:
+        return self.tool.lane
+
+    @property
+    def is_tool(self) -> bool:  # type: ignore[override]
+        return self.tool.is_tool
+
+    @property
+    def own_priority(self) -> Priority | None:
+        return self.tool.priority
+
+
+class Stream(AsyncIterator[Piece]):
+    """The pieces of one call, as they are made: ``async for piece in write(question)``.
+
+    Leaving the loop early? ``async with write(question) as pieces: async for piece in pieces`` ends the body when the
+    block is left. A stream that is dropped half read is cancelled too, and seen to its end by the loop's supervisor.
+    It is read once, by one task at a time.
+    """
+
+    def __init__(self, tool: Tool[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._frame = StreamFrame(tool, args, kwargs)
+        self._pump: _Pump | None = None
+        self._closed = False
+
+    @property
+    def call(self) -> CallFrame:
+        """Function, arguments, path and times."""
+        return self._frame
+
+    def __aiter__(self) -> Stream[Piece]:
+        return self
+
+    async def __anext__(self) -> Piece:
+        """Return the next piece.
+
+        Raises:
+          StopAsyncIteration: there is none any more, or the stream was closed.
+          TimedOutError: the stream's ``timeout`` or ``idle_timeout`` passed; the body is cancelled.
+          the body's own error, after the last piece that it made.
+        """
+        if self._pump is None:
+            if self._closed:
+                raise StopAsyncIteration
+            self._pump = _Pump(self._frame)
+            self._pump.start(current_frame.get())
+        piece = await self._pump.next()
+        if piece is _END:
+            raise StopAsyncIteration
+        result: Piece = piece
+        return result
+
+    async def aclose(self) -> None:
+        """End the body, wait at most its ``grace`` for that, and drop what was not read."""
+        self._closed = True
+        if self._pump is not None:
+            await self._pump.close("caller")
+
+    async def __aenter__(self) -> Stream[Piece]:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __await__(self) -> Any:
+        raise UsageError(f"{self!r} is a stream: read it with 'async for', not with 'await'")
+
+    def __iter__(self) -> Any:
+        raise UsageError(f"{self!r} is read with 'async for', not with 'for': linecook runs generators off the reader's task")
+
+    def __del__(self) -> None:
+        pump = self._pump
+        if pump is not None:
+            pump.drop()
+
+    def __repr__(self) -> str:
+        return f"<stream {self._frame!r}>"
+
+
+class _Pump:
+    """Runs the body of one stream and holds the pieces that wait to be read."""
+
+    def __init__(self, frame: StreamFrame) -> None:
+        self.frame = frame
+        self.tool = frame.tool
+        self.loop = asyncio.get_running_loop()
+        self.pieces: deque[Any] = deque()
+        self.error: BaseException | None = None
+        self.ended = False
+        self.room: asyncio.Future[None] | None = None
+        self.news: asyncio.Future[None] | None = None
+        self.running: Running[None] = Running(frame, self._body_ended)
+        self.expiry: Timer | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self, parent: Frame | None) -> None:
+        if parent is not None:
+            if parent.is_tool:
+                raise nested(parent, self.tool)
+            parent.adopt(self.frame)
+        context = copy_context()
+        context.run(current_frame.set, self.frame)
+        timeout = self.tool.asked.timeout
+        if timeout is not None:
+            at = self.loop.time() + timeout
+            context.run(self._tighten, at, timeout)
+            self.expiry = timers_of(self.loop).at(at, self._expire, ("timeout", timeout))
+        self.task = self.running.start(self._produce(context), self.loop, context)
+
+    def _tighten(self, at: float, timeout: float) -> None:
+        nearest = current_deadline.get()
+        if nearest is None or at < nearest.at:
+            current_deadline.set(Deadline(at, timeout, f"timeout={timeout:g} of {self.frame.name}", self.loop.time))
+
+    # -- the writer's side ---------------------------------------------------------------------------------------
+
+    async def _produce(self, context: Context) -> None:
+        places: Places | None = None
+        if self.tool.limit is not None:
+            places = places_of(self.tool.limit, current())
+            if not places.try_take():
+                await places.take(self.frame)  # type: ignore[arg-type]
+        self.frame.attempts = 1
+        began = time.monotonic()
+        try:
+            body = self.tool.body(*self.frame.args, **self.frame.kwargs)
+            if inspect.isasyncgen(body):
+                await self._from_async(body)
+            else:
+                await self._from_lane(body, context)
+        finally:
+            self.frame.running = time.monotonic() - began
+            if places is not None:
+                places.give_back()
+
+    async def _from_async(self, body: AsyncGenerator[Any, None]) -> None:
+        try:
+            async for piece in body:
+                await self._put(piece)
+        finally:
+            await body.aclose()
+
+    async def _from_lane(self, body: Iterator[Any], context: Context) -> None:
+        inside = context.copy()  # the generator's own: kept from pull to pull, wherever each one runs
+        try:
+            while True:
+                room = BUFFER - len(self.pieces)
+                pieces, error, done = await self._in_lane(_pull, (body, room), inside)
+                for piece in pieces:
+                    await self._put(piece)
+                if error is not None:
+                    raise error
+                if done:
+                    return
+        finally:
+            if not self.frame.left_behind:
+                await self._close_in_lane(body, inside)
+
+    async def _close_in_lane(self, body: Iterator[Any], inside: Context) -> None:
+        close = getattr(body, "close", None)
+        if close is not None and inspect.getgeneratorstate(body) == inspect.GEN_SUSPENDED:  # type: ignore[arg-type]
+            await self._in_lane(close, (), inside)
+
+    async def _in_lane(self, function: Callable[..., Any], args: tuple[Any, ...], inside: Context) -> Any:
+        runtime = self.frame.runtime = current()
+        lane = runtime.lane(self.tool.lane)
+        meter = runtime.meter(self.tool.body, self.tool.__qualname__, self.tool.lane)
+        priority = inherited_priority(self.frame)
+        future = self.loop.create_future()
+        job = Job(
+            function, args, {}, meter=meter, future=future, label=self.frame.name, frame=self.frame, context=inside,
+            priority=priority,
+        )
+        lane.submit(job)
+        runtime.outstanding += 1
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if lane.cancel(job) == "abandoned":
+                self.frame.left_behind = True
+            raise
+        finally:
+            runtime.outstanding -= 1
+
+    async def _put(self, piece: Any) -> None:
+        while len(self.pieces) >= BUFFER:
+            self.room = self.loop.create_future()
+            await self.room
+        self.pieces.append(piece)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.news is not None and not self.news.done():
+            self.news.set_result(None)
+
+    def _body_ended(self, running: Running[None]) -> None:
+        outcome = running.outcome
+        if isinstance(outcome, (Failed, TimedOut)) and self.error is None:
+            self.error = outcome.error
+            self.error.add_note(f"in {self.frame!r} on lane {self.frame.lane}")
+        self.ended = True
+        if self.expiry is not None:
+            self.expiry.cancel()
+        self._tell()
+
+    # -- the reader's side ---------------------------------------------------------------------------------------
+
+    async def next(self) -> Any:
+        """Return the next piece, or ``_END``."""
+        if self.news is not None:
+            raise AlreadyRun(f"{self.frame!r} is being read by another task; a stream has one reader")
+        idle = self.tool.asked.idle_timeout
+        timer: Timer | None = None
+        try:
+            while not self.pieces:
+                if self.ended or self.error is not None:
+                    return self._finish()
+                if idle is not None and timer is None:
+                    timer = timers_of(self.loop).at(self.loop.time() + idle, self._expire, ("idle_timeout", idle))
+                self.news = self.loop.create_future()
+                await self.news
+                self.news = None
+        finally:
+            self.news = None
+            if timer is not None:
+                timer.cancel()
+        piece = self.pieces.popleft()
+        if self.room is not None and not self.room.done():
+            self.room.set_result(None)
+        return piece
+
+    def _finish(self) -> Any:
+        error, self.error = self.error, None
+        if error is not None:
+            self.ended = True
+            raise contained(error, repr(self.frame), self.frame)
+        return _END
+
+    def _expire(self, deadline: tuple[str, float]) -> None:
+        """A deadline passed: tell the reader now; the body is cancelled and seen to its end by the supervisor."""
+        which, seconds = deadline
+        if self.ended:
+            return
+        self.error = TimedOutError(
+            f"{self.frame!r} made no further piece within {which}={seconds:g} s",
+            call=self.frame, after=seconds, whose=f"{which} of {self.frame.name}", running=self.frame.running,
+            attempt=self.frame.attempts,
+        )
+        self.running.cancel("deadline")
+        if self.task is not None:
+            supervisor_of(self.loop).adopt(self.task, repr(self.frame), "deadline", self.tool.asked.grace)
+        self._tell()
+
+    async def close(self, reason: str) -> None:
+        """Cancel the body, and wait at most ``grace`` for its end."""
+        self.pieces.clear()
+        if self.task is None or self.task.done():
+            return
+        self.running.cancel(reason)
+        if await see_end([self.task], self.tool.asked.grace):
+            supervisor_of(self.loop).adopt(self.task, repr(self.frame), reason, self.tool.asked.grace)
+
+    def drop(self) -> None:
+        """The reader is gone: cancel the body from wherever the stream was collected."""
+        if self.ended or self.task is None or self.loop.is_closed():
+            return
+        try:
+            self.loop.call_soon_threadsafe(self._cancel_dropped)
+        except RuntimeError:  # closed in between
+            return
+
+    def _cancel_dropped(self) -> None:
+        if self.task is not None and not self.task.done():
+            self.running.cancel("caller")
+            supervisor_of(self.loop).adopt(self.task, repr(self.frame), "caller", self.tool.asked.grace)
+
+
+def _pull(body: Iterator[Any], most: int) -> tuple[list[Any], BaseException | None, bool]:
+    """Take up to *most* pieces, but no more once ``_SLICE`` seconds have passed.
+
+    Returns:
+      the pieces made, the error that came after them or None, and whether that was the end.
+    """
+    pieces: list[Any] = []
+    began = time.monotonic()
+    while len(pieces) < max(1, most):
+        try:
+            pieces.append(next(body))
+        except StopIteration:
+            return pieces, None, True
+        except BaseException as error:  # noqa: BLE001 - it is told to the reader after the pieces
+            return pieces, error, True
+        if time.monotonic() - began > _SLICE:
+            break
+    return pieces, None, False
