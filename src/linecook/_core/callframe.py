@@ -6,11 +6,14 @@ import asyncio
 import inspect
 import reprlib
 import secrets
+import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
 from .context import Frame, current_frame
+from .endings import contained
 from .errors import UsageError
 
 NO_ARGUMENTS: Mapping[str, Any] = {}
@@ -75,7 +78,11 @@ class CallFrame(Frame):
     @property
     def times(self) -> Times:
         """Where the time went so far."""
-        return Times(self.queued, self.running, self.attempts, self.lane)
+        return Times(self.queued, self.seconds_running(), self.attempts, self.lane)
+
+    def seconds_running(self) -> float:
+        """Return how long the body has run; ``running`` below zero is the moment it began, while it is under way."""
+        return self.running if self.running >= 0 else time.monotonic() + self.running
 
     def key(self) -> str:
         """Return the call's idempotency key: random, made when first asked for, the same for all its attempts."""
@@ -92,6 +99,14 @@ class CallFrame(Frame):
           AlreadyRun: it was taken before.
         """
         raise NotImplementedError
+
+    def open(self, parent: Frame | None, context: Context) -> Coroutine[Any, Any, Any]:
+        """Take the call, as a child of *parent*, to run in *context*, which is its own; else as ``begin``."""
+        raise NotImplementedError
+
+    def told(self, error: BaseException) -> BaseException:
+        """Return what *error*, raised by the body, reaches the caller as."""
+        return contained(error, repr(self), self)
 
     def discard(self) -> None:
         """Note that the call was handed over and will not run; it isn't reported as never awaited."""
@@ -137,14 +152,20 @@ class ForeignCall(CallFrame):
             parent.adopt(self)
         return self._run()
 
+    def open(self, parent: Frame | None, context: Context) -> Coroutine[Any, Any, Any]:
+        if parent is not None:
+            parent.adopt(self)
+        context.run(current_frame.set, self)
+        self.attempts, self.running = 1, -time.monotonic()
+        return self._coroutine
+
     async def _run(self) -> Any:
         token = current_frame.set(self)
-        loop = asyncio.get_running_loop()
-        self.attempts, started = 1, loop.time()
+        self.attempts, self.running = 1, -time.monotonic()
         try:
             return await self._coroutine
         finally:
-            self.running = loop.time() - started
+            self.running += time.monotonic()
             current_frame.reset(token)
 
     def discard(self) -> None:

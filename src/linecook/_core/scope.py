@@ -96,11 +96,12 @@ def start_handle(
     """Start *coroutine* in a task and context of its own, as a child of *parent*."""
     loop = asyncio.get_running_loop()
     call = call_from(coroutine)
-    body = call.begin(parent)
+    context = copy_context()
+    body = call.open(parent, context)
     handle: Handle[T]
     running: Running[T] = Running(call, lambda ended: handle._ended(ended))  # pyright: ignore[reportPrivateUsage]
     handle = Handle(running, owner)
-    running.start(body, loop, copy_context())
+    running.start(body, loop, context)
     return handle
 
 
@@ -125,7 +126,7 @@ class Scope:
     def __init__(self, *, timeout: float | None, grace: float, on_failure: Literal["cancel", "keep"]) -> None:
         self._grace = grace
         self._keep = on_failure == "keep"
-        self._deadline = DeadlineScope(timeout, fail=True, whose=f"scope(timeout={timeout})")
+        self._deadline = DeadlineScope(timeout, "scope", True)
         self._bounded = timeout is not None
         self._frame = ScopeFrame()
         self._task: asyncio.Task[Any] | None = None
@@ -189,6 +190,7 @@ class Scope:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        raised = error
         error = await self._finish(error)
         self._open = False
         asked_by_us = self._settle_host_cancel()
@@ -197,7 +199,11 @@ class Scope:
         finally:
             if self._bounded and self._deadline.cancelled_caught:
                 self._failures.clear()
-        return self._raise(error, asked_by_us) or swallowed
+        if self._raise(error, asked_by_us) or swallowed:
+            return True
+        if error is not None and error is not raised:
+            raise error  # a cancellation that came while the block waited for its calls
+        return False
 
     async def _finish(self, error: BaseException | None) -> BaseException | None:
         """See every child end; return the exception that is to leave the block, if any."""

@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from pathlib import Path
+from types import FrameType
 from typing import Any
-from weakref import WeakKeyDictionary
 
+from .perloop import one_per_loop
 from .timers import timers_of
 
 MAX_RECANCELS = 3
 _MAX_INTERRUPTIONS = 3
 
 _log = logging.getLogger("linecook")
+_NOT_THEIRS = (str(Path(asyncio.__file__).parent), str(Path(__file__).parents[1]))
 
 
 class PatientFuture(asyncio.Future[None]):
@@ -120,25 +123,25 @@ class Supervisor:
 
 
 def where(task: asyncio.Task[Any]) -> str:
-    """Return ``file:line in function`` for the innermost frame where *task* waits."""
-    frames = task.get_stack()
-    coroutine: Any = task.get_coro()
-    innermost = frames[-1] if frames else None
-    while coroutine is not None:  # get_stack stops at the first awaitable that isn't a coroutine of its own
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-        innermost = frame or innermost
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
-    if innermost is None:
+    """Return ``file:line in function`` for the innermost frame of the user's code in which *task* waits."""
+    frames = [frame for frame in _waiting_frames(task) if not frame.f_code.co_filename.startswith(_NOT_THEIRS)]
+    if not frames:
         return "an unknown place"
-    return f"{innermost.f_code.co_filename}:{innermost.f_lineno} in {innermost.f_code.co_name}"
+    code = frames[-1].f_code
+    return f"{code.co_filename}:{frames[-1].f_lineno} in {code.co_name}"
 
 
-_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Supervisor] = WeakKeyDictionary()
+def _waiting_frames(task: asyncio.Task[Any]) -> list[FrameType]:
+    """The frames of a suspended task, outermost first. ``get_stack`` shows no more than the outermost."""
+    frames: list[FrameType] = []
+    waiting: Any = task.get_coro()
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
+        frames += [frame] if frame is not None else []
+        waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "gi_yieldfrom", None)
+    return frames
 
 
 def supervisor_of(loop: asyncio.AbstractEventLoop) -> Supervisor:
     """Return the supervisor of *loop*, made on first use."""
-    found = _by_loop.get(loop)
-    if found is None:
-        found = _by_loop[loop] = Supervisor()
-    return found
+    return one_per_loop(loop, Supervisor)

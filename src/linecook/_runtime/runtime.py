@@ -12,13 +12,14 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakKeyDictionary, WeakSet, ref
+from weakref import WeakSet
 
 from .._core.context import current_runtime
 from .._core.deadline import check_seconds
 from .._core.events import Event, Events
 from .._core.meter import Meter
 from .._core.outcome import Failed, TimedOut
+from .._core.perloop import kept_on
 from .._core.scope import Handle, start_handle
 from .._core.supervise import see_end, supervisor_of
 from ..lanes.base import Lane
@@ -77,13 +78,6 @@ class Lanes:
             self.process.close(wait=wait)
 
 
-_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Runtime] = WeakKeyDictionary()
-
-
-def _no_loop() -> None:
-    return None
-
-
 _shared_events = Events()
 _shared_lanes = Lanes(_shared_events, {}, None)
 _watch = StallWatch()
@@ -135,7 +129,7 @@ class Runtime:
         self._owns_lanes = lanes is not _shared_lanes
         self._stall = stall
         self._drain = drain
-        self._loop: Callable[[], asyncio.AbstractEventLoop | None] = _no_loop
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._exits = AsyncExitStack()
         self._background: dict[Handle[Any], None] = {}
         self._unwatch: Callable[[], None] | None = None
@@ -178,16 +172,16 @@ class Runtime:
         Raises:
           RuntimeError: it was opened before, or no event loop runs.
         """
-        if self._loop is not _no_loop or self._closed:
+        if self._loop is not None or self._closed:
             raise RuntimeError("this Runtime was opened before; make a new one")
         loop = asyncio.get_running_loop()
-        self._previous = _by_loop.get(loop)
+        self._previous = open_on(loop)
         self._attach(loop)
         return self
 
     def _attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = ref(loop)  # the registry is keyed by the loop: a strong reference would keep both for ever
-        _by_loop[loop] = self
+        self._loop = loop
+        kept_on(loop)[Runtime] = self
         if self._stall is not None:
             self._unwatch = _watch.watch(loop, threading.get_ident(), self._stall, events=self.events)
 
@@ -197,7 +191,7 @@ class Runtime:
         Never waits for an abandoned thread. Errors of background work that nobody read are logged, not raised; errors
         of closing resources are raised.
         """
-        if self._closed or self._loop is _no_loop:
+        if self._closed or self._loop is None:
             return
         self._closed = True
         try:
@@ -228,11 +222,12 @@ class Runtime:
             self._unprobe()
         if self._owns_lanes:
             self._lanes.close(wait=0.5)
-        loop = self._loop()
-        if loop is not None and _by_loop.get(loop) is self:
-            del _by_loop[loop]
+        assert self._loop is not None
+        kept = kept_on(self._loop)
+        if kept.get(Runtime) is self:
+            del kept[Runtime]
             if self._previous is not None and not self._previous._closed:
-                _by_loop[loop] = self._previous
+                kept[Runtime] = self._previous
         if self.events.heard:
             self.events.emit("runtime.closed")
 
@@ -246,7 +241,7 @@ class Runtime:
         Raises:
           RuntimeError: the runtime is closed, was never opened, or belongs to another loop.
         """
-        if self._closed or self._loop() is not asyncio.get_running_loop():
+        if self._closed or self._loop is not asyncio.get_running_loop():
             call.close()
             raise RuntimeError(f"{call!r} can't be started: this Runtime is closed, not open, or of another loop")
         handle = start_handle(call, None, self._background_ended)
@@ -315,7 +310,7 @@ class Runtime:
 
     def statistics(self) -> dict[str, Any]:
         """Return what is under way and every bound, by lane; plus background calls, fan-outs and tasks that resist."""
-        loop = self._loop()
+        loop = self._loop
         return {
             **self._lanes.statistics(),
             "background": len(self._background),
@@ -332,6 +327,11 @@ async def _closing(runtime: Runtime) -> AsyncGenerator[None, None]:
         await runtime.aclose()
 
 
+def open_on(loop: asyncio.AbstractEventLoop) -> Runtime | None:
+    """Return the runtime that is open on *loop*, the default one included; None when there is none yet."""
+    return kept_on(loop).get(Runtime)
+
+
 def current() -> Runtime:
     """Return the runtime for the running loop: the context's, the loop's open one, or a default one.
 
@@ -340,9 +340,9 @@ def current() -> Runtime:
     """
     loop = asyncio.get_running_loop()
     runtime: Runtime | None = current_runtime.get()
-    if runtime is not None and runtime._loop() is loop and not runtime._closed:  # pyright: ignore[reportPrivateUsage]
+    if runtime is not None and runtime._loop is loop and not runtime._closed:  # pyright: ignore[reportPrivateUsage]
         return runtime
-    runtime = _by_loop.get(loop)
+    runtime = open_on(loop)
     if runtime is None:
         runtime = Runtime._default(loop)  # pyright: ignore[reportPrivateUsage]
     return runtime
@@ -350,13 +350,13 @@ def current() -> Runtime:
 
 def outstanding_on(loop: asyncio.AbstractEventLoop) -> int:
     """Return how many jobs of *loop* are in lanes with workers: for clocks that must not jump past them."""
-    runtime = _by_loop.get(loop)
+    runtime = open_on(loop)
     return 0 if runtime is None else runtime.outstanding
 
 
 def thread_lane_for(loop: asyncio.AbstractEventLoop | None) -> ThreadLane:
     """Return the thread lane of the runtime that is open on *loop*, or the one that default runtimes share."""
-    runtime = None if loop is None else _by_loop.get(loop)
+    runtime = None if loop is None else open_on(loop)
     lanes = _shared_lanes if runtime is None else runtime._lanes  # pyright: ignore[reportPrivateUsage]
     lane = lanes.open("thread")
     assert isinstance(lane, ThreadLane)

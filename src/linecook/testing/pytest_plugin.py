@@ -11,18 +11,25 @@ Loaded by ``pytest_plugins = ["linecook.testing.pytest_plugin"]`` in the top ``c
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
 
 import pytest
 
 from .clock import VirtualClock, VirtualLoop
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, type] | None:
-    """Give tests that ask for ``clock`` a virtual loop; leave the others alone."""
-    if "clock" in getattr(item, "fixturenames", ()):
+Factories = Mapping[str, Callable[[], asyncio.AbstractEventLoop]]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Generator[None, Factories | None, Factories]:
+    """Give tests that ask for ``clock`` a virtual loop; the others get what anybody else says, or asyncio's."""
+    others = yield
+    asked: Any = getattr(item, "_fixtureinfo", None)
+    if asked is not None and "clock" in asked.names_closure:
         return {"virtual": VirtualLoop}
-    return None
+    return others or {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import types
 import warnings
 from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextvars import Context
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core.callframe import CallFrame
 from .._core.context import Frame, Priority, current_frame
+from .._core.endings import contained
 from .._core.errors import AlreadyRun, NestedTool
 
 if TYPE_CHECKING:
@@ -17,7 +21,19 @@ if TYPE_CHECKING:
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Call(CallFrame, Coroutine[Any, Any, R_co]):
+if TYPE_CHECKING:
+
+    class _Coroutine(Coroutine[Any, Any, R_co]): ...
+
+else:
+    # At run time a registered subclass: the metaclass of the abstract class makes each call 0.2 µs dearer, since the
+    # interpreter's short cut for making objects is for plain classes (benchmarks: call_overhead).
+    class _Coroutine:
+        __slots__ = ()
+        __class_getitem__ = classmethod(types.GenericAlias)
+
+
+class Call(CallFrame, _Coroutine[R_co]):
     """A call of a tool or agent that has not run yet: ``fetch(url)`` makes one and starts nothing.
 
     It is a coroutine to Python, so ``await``, ``asyncio.create_task``, ``TaskGroup`` and ``asyncio.gather`` take it.
@@ -32,21 +48,17 @@ class Call(CallFrame, Coroutine[Any, Any, R_co]):
     __slots__ = ("_coroutine", "_taken", "args", "kwargs", "tool")
 
     def __init__(self, tool: Tool[Any, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        # Every slot by hand: a chain of super().__init__ costs as much as the rest of the call (call_overhead).
+        # Only what every call needs; the rest has defaults in __getattr__ (benchmarks: call_overhead).
         self.tool = tool
         self.args = args
         self.kwargs = kwargs
         self._taken = False
-        self._coroutine: Coroutine[Any, Any, R_co] | None = None
-        self.parent = None
-        self.index = None
-        self.number = 0
-        self._children = 0
-        self.queued = 0.0
-        self.running = 0.0
-        self.attempts = 0
-        self.left_behind = False
-        self.runtime = None
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return _DEFAULTS[name]
+        except KeyError:
+            raise AttributeError(f"'Call' object has no attribute {name!r}") from None
 
     # -- what can be read ----------------------------------------------------------------------------------------
 
@@ -66,36 +78,65 @@ class Call(CallFrame, Coroutine[Any, Any, R_co]):
         return self.tool.lane
 
     @property
-    def is_tool(self) -> bool:  # type: ignore[override]
-        """Whether it is a leaf, which may call no other tool."""
-        return self.tool.is_tool
-
-    @property
     def own_priority(self) -> Priority | None:
         """The priority its tool asks for; None to inherit the caller's."""
         return self.tool.priority
 
     def again(self) -> Call[R_co]:
         """Return a new call of the same function with the same arguments."""
-        return Call(self.tool, self.args, self.kwargs)
+        return type(self)(self.tool, self.args, self.kwargs)
 
     # -- running -------------------------------------------------------------------------------------------------
 
     def begin(self, parent: Frame | None) -> Coroutine[Any, Any, R_co]:
+        self._take(parent)
+        return self.tool.run(self)
+
+    def open(self, parent: Frame | None, context: Context) -> Coroutine[Any, Any, R_co]:
+        self._take(parent)
+        tool = self.tool
+        if not tool.is_bare:
+            return tool.run(self)
+        # Nothing but the body: it needs no frame of ours around it in a context of its own (fanout_100k).
+        context.run(current_frame.set, self)
+        self.attempts = 1
+        self.running = -monotonic()
+        return tool.body(*self.args, **self.kwargs)
+
+    def _take(self, parent: Frame | None) -> None:
         if self._taken:
             raise AlreadyRun(f"{self!r} was awaited or handed over before; a call runs once. Use call.again().")
         self._taken = True
         if parent is not None:
             if parent.is_tool:
                 raise nested(parent, self.tool)
-            parent.adopt(self)
-        return self.tool.run(self)
+            self.parent = parent
+            self.number = parent._children
+            parent._children += 1
+        else:
+            self.parent = None
+
+    def told(self, error: BaseException) -> BaseException:
+        error = contained(error, repr(self), self)
+        note = f"in {self!r} on lane {self.lane}, attempt {self.attempts}"
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+        return error
 
     def discard(self) -> None:
         self._taken = True
 
     def __await__(self) -> Generator[Any, None, R_co]:
-        return self.begin(current_frame.get()).__await__()
+        if self._taken:
+            self._take(None)
+        self._taken = True
+        parent = self.parent = current_frame.get()
+        if parent is not None:
+            if parent.is_tool:
+                raise nested(parent, self.tool)
+            self.number = parent._children
+            parent._children += 1
+        return self.tool.run(self).__await__()
 
     def send(self, value: Any) -> Any:
         """Run up to the next wait; for event loops, which drive coroutines."""
@@ -127,9 +168,32 @@ class Call(CallFrame, Coroutine[Any, Any, R_co]):
             warnings.warn(f"call {self!r} was never awaited", RuntimeWarning, stacklevel=2, source=self)
 
 
+class ToolCall(Call[R_co]):
+    """A call of a tool: a leaf, which may call no other tool."""
+
+    __slots__ = ()
+    is_tool = True
+
+
 def nested(outer: Frame, inner: Tool[Any, Any]) -> NestedTool:
     """Return the error for *inner* being called inside the tool *outer*."""
     return NestedTool(
         f"the tool {outer.name} calls {inner.__name__}: a tool is a leaf and calls no other. Make {outer.name} an "
         f"agent (an async function under @agent), or call the plain function, {inner.__name__}.body(...)."
     )
+
+
+_DEFAULTS: dict[str, Any] = {
+    "_children": 0,
+    "_coroutine": None,
+    "attempts": 0,
+    "index": None,
+    "left_behind": False,
+    "number": 0,
+    "parent": None,
+    "queued": 0.0,
+    "running": 0.0,
+    "runtime": None,
+}
+if not TYPE_CHECKING:
+    Coroutine.register(Call)

@@ -7,6 +7,7 @@ A window beats a semaphore around ``gather`` by six to one: there all tasks exis
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextvars import copy_context
 from typing import Any
@@ -40,13 +41,14 @@ class FanOutFrame(Frame):
 class FanOut:
     """Runs the calls of one input, at most ``limit`` at once.
 
+    ``feeding`` says whether more may begin: it ends with the input, with ``stop`` and with ``drain``.
     ``on_outcome(index, outcome)`` is called once for each item that began, in the step in which it ends, and may
     call ``stop``. ``room()`` says how many more may begin, for a reader that must not be overrun.
     """
 
     __slots__ = (
-        "__weakref__", "_base", "_count", "_fetching", "_frame", "_idle", "_limit", "_on_outcome", "_on_over", "_source",
-        "draining", "error", "exhausted", "grace", "loop", "room", "running", "runtime", "stopping",
+        "__weakref__", "_base", "_count", "_fetching", "_frame", "_idle", "_is_async", "_limit", "_on_outcome", "_on_over", "_source",
+        "draining", "error", "exhausted", "feeding", "grace", "loop", "room", "running", "runtime", "stopping",
     )  # fmt: skip
 
     def __init__(
@@ -61,8 +63,9 @@ class FanOut:
         if parent is not None:
             parent.adopt(self._frame)
         self._base = copy_context()
-        self._source = _iterator_over(source, name)
-        self._limit = limit
+        self._source: Any = _iterator_over(source, name)
+        self._is_async = isinstance(self._source, AsyncIterator)
+        self._limit = sys.maxsize if limit is None else limit
         self._on_outcome = on_outcome
         self._count = 0
         self._fetching: asyncio.Task[None] | None = None
@@ -72,7 +75,8 @@ class FanOut:
         self.room: Callable[[], bool] | None = None
         self.exhausted = False
         self.stopping: str | None = None
-        self.draining = False
+        self.draining = self.runtime.draining
+        self.feeding = not self.draining
         self.error: BaseException | None = None
         self.runtime.watch_fanout(self)
 
@@ -80,44 +84,40 @@ class FanOut:
 
     def fill(self) -> None:
         """Begin calls while there is room and input."""
-        if isinstance(self._source, AsyncIterator):
+        if self._is_async:
             self._fill_from_async()
             return
-        while self._may_begin():
+        running, limit, room, source = self.running, self._limit, self.room, self._source
+        while self.feeding and len(running) < limit and (room is None or room()):
             try:
-                item = next(self._source)
+                item = next(source)
             except StopIteration:
-                self.exhausted = True
+                self.exhausted, self.feeding = True, False
                 break
             except BaseException as error:
                 self._fail(error)
                 break
             self._begin(item)
-        self._tell_if_over()
+        if not running:
+            self._tell_if_over()
 
     def _may_begin(self) -> bool:
-        if self.exhausted or self.stopping is not None or self.draining:
-            return False
-        if self.runtime.draining:
-            self.draining = True
-            return False
-        if self._limit is not None and len(self.running) >= self._limit:
-            return False
-        return self.room is None or self.room()
+        return self.feeding and len(self.running) < self._limit and (self.room is None or self.room())
 
     def _begin(self, item: Any) -> None:
         index = self._count
-        self._count += 1
+        self._count = index + 1
+        context = self._base.copy()
         try:
-            call = call_from(item)
-            body = call.begin(self._frame)
+            call = item if isinstance(item, CallFrame) else call_from(item)
+            body = call.open(self._frame, context)
         except BaseException as error:
             self._fail(_placed(error, index, item))
             return
         call.index = index
         running: Running[Any] = Running(call, self._ended)
         self.running[index] = running
-        running.start(body, self.loop, self._base.copy())
+        running.start(body, self.loop, context)
 
     def _fill_from_async(self) -> None:
         if self._fetching is None and self._may_begin():
@@ -125,13 +125,13 @@ class FanOut:
         self._tell_if_over()
 
     async def _fetch(self) -> None:
-        source: Any = self._source
+        source = self._source
         try:
             while self._may_begin():
                 try:
                     item = await anext(source)
                 except StopAsyncIteration:
-                    self.exhausted = True
+                    self.exhausted, self.feeding = True, False
                     break
                 if self.stopping is None:
                     self._begin(item)
@@ -156,15 +156,16 @@ class FanOut:
     def _ended(self, running: Running[Any]) -> None:
         index = running.call.index
         assert index is not None and running.outcome is not None
-        self.running.pop(index, None)
+        del self.running[index]
         self._on_outcome(index, running.outcome)
-        if self.stopping is None and not self.exhausted:
+        if self.feeding:
             self.fill()
-        else:
+        elif not self.running:
             self._tell_if_over()
 
     def stop(self, reason: str) -> None:
         """Begin nothing more and ask what runs to end."""
+        self.feeding = False
         if self.stopping is None:
             self.stopping = reason
         for running in list(self.running.values()):
@@ -175,7 +176,7 @@ class FanOut:
 
     def drain(self) -> None:
         """Begin nothing more; what runs goes on."""
-        self.draining = True
+        self.draining, self.feeding = True, False
         if self._fetching is not None:
             self._fetching.cancel("shutdown")
         self._tell_if_over()
@@ -227,7 +228,7 @@ class FanOut:
         if self.exhausted or self.error is not None:
             return []
         rest: list[CallFrame] = []
-        source: Any = self._source
+        source = self._source
         while not self.exhausted:
             try:
                 item = await anext(source) if isinstance(source, AsyncIterator) else next(source)

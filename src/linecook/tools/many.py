@@ -57,6 +57,9 @@ class Collected:
         outcomes = self.outcomes
         while len(outcomes) <= index:
             outcomes.append(None)
+        if type(outcome) is Ok:
+            outcomes[index] = outcome
+            return
         if self.expired and isinstance(outcome, Cancelled) and outcome.reason == "deadline" and outcome.call is not None:
             assert self.timeout is not None
             outcome = late(outcome.call, self.timeout, self.name, outcome.work)

@@ -200,7 +200,9 @@ class _Pump:
     def _tighten(self, at: float, timeout: float) -> None:
         nearest = current_deadline.get()
         if nearest is None or at < nearest.at:
-            current_deadline.set(Deadline(at, timeout, f"timeout={timeout:g} of {self.frame.name}", self.loop.time))
+            deadline = Deadline(timeout, f"timeout of {self.frame.name}")
+            deadline.at, deadline.clock = at, self.loop
+            current_deadline.set(deadline)
 
     # -- the writer's side ---------------------------------------------------------------------------------------
 

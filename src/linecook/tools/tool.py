@@ -12,7 +12,7 @@ from .._core.callframe import NO_ARGUMENTS
 from .._core.context import PRIORITIES, Priority, current_frame
 from .._core.deadline import check_seconds
 from .._core.errors import UsageError
-from .call import Call, nested
+from .call import Call, ToolCall, nested
 from .placement import runner
 from .policies.limit import Limit
 from .policies.retry import Retry
@@ -47,6 +47,8 @@ class Tool(Generic[P, R]):
       body: the untouched function.
       lane: where its body runs.
       is_tool: False for an agent.
+      is_stream: whether the body is a generator.
+      is_bare: whether a call is nothing but its async body: no policy is asked for.
       asked: the options it was made with.
     """
 
@@ -61,6 +63,9 @@ class Tool(Generic[P, R]):
         self.body = body
         self.asked = asked
         self.is_tool = is_tool
+        self.is_stream = is_stream(body)
+        self.is_bare = False
+        self._call: type[Call[Any]] = ToolCall if is_tool else Call
         self.kind = "tool" if is_tool else "agent"
         _look_like(self, body)
         self.lane: LaneName = _lane_for(self, asked)
@@ -77,7 +82,7 @@ class Tool(Generic[P, R]):
         frame = current_frame.get()
         if frame is not None and frame.is_tool:
             raise nested(frame, self)
-        return Call(self, args, kwargs or NO_ARGUMENTS)
+        return self._call(self, args, kwargs or NO_ARGUMENTS)
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Make a call, like calling the tool itself, typed as the ``Call`` it is."""

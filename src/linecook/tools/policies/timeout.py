@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from ..placement import Runner
 
 
-def timed(run: Runner, seconds: float, whose: str) -> Runner:
-    """Return *run*, bounded to *seconds*; *whose* is the option the deadline comes from, such as ``"timeout"``."""
+def timed(run: Runner, seconds: float, option: str, name: str) -> Runner:
+    """Return *run*, bounded to *seconds*; *option* of the tool *name* is where the deadline comes from."""
+    what = f"{option} of {name}"
 
     async def run_timed(call: Call[Any]) -> Any:
-        scope = DeadlineScope(seconds, fail=False, whose=f"{whose}={seconds:g} of {call.name}")
-        with scope:
+        with DeadlineScope(seconds, what, False):
             return await run(call)
-        raise too_late(call, seconds, whose)
+        raise too_late(call, seconds, option)
 
     return run_timed
 
 
-def too_late(call: Call[Any], seconds: float, whose: str) -> TimedOutError:
+def too_late(call: Call[Any], seconds: float, option: str) -> TimedOutError:
     """Return the error for *call*, given up after *seconds*; it splits the time and says what became of the body."""
     work: Work = "abandoned" if call.left_behind else "stopped" if call.running else "not started"
     retry = call.tool.asked.retry
@@ -39,14 +39,15 @@ def too_late(call: Call[Any], seconds: float, whose: str) -> TimedOutError:
         "abandoned": f" Its {'thread' if call.lane == 'thread' else 'task'} runs on, abandoned; its result will be dropped.",
         "not started": " It never began.",
     }.get(work, "")
+    running = call.seconds_running()
     return TimedOutError(
-        f"{call!r} did not end within {whose}={seconds:g} s: {call.queued:.3g} s queued for lane {call.lane} + "
-        f"{call.running:.3g} s running{attempts}.{fate}",
+        f"{call!r} did not end within {option}={seconds:g} s: {call.queued:.3g} s queued for lane {call.lane} + "
+        f"{running:.3g} s running{attempts}.{fate}",
         call=call,
         work=work,
         after=seconds,
-        whose=f"{whose} of {call.name}",
+        whose=f"{option} of {call.name}",
         queued=call.queued,
-        running=call.running,
+        running=running,
         attempt=call.attempts,
     )
