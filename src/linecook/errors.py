@@ -11,7 +11,6 @@ from ._core.errors import NestedTool as NestedTool
 from ._core.errors import NotPortable as NotPortable
 from ._core.errors import Refused as Refused
 from ._core.errors import ResourceFailed as ResourceFailed
-from ._core.errors import RunInterrupted as RunInterrupted
 from ._core.errors import TimedOutError as TimedOutError
 from ._core.errors import TooManyFailures as TooManyFailures
 from ._core.errors import UsageError as UsageError
@@ -28,7 +27,6 @@ __all__ = [
     "NotPortable",
     "Refused",
     "ResourceFailed",
-    "RunInterrupted",
     "TimedOutError",
     "TooManyFailures",
     "UsageError",

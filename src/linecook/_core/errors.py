@@ -14,7 +14,6 @@ LinecookError
 │   └─ ResourceFailed           a resource could not be opened, or did not close
 ├─ TooManyFailures            ``fail_on`` was reached; ``.settled`` holds the outcomes so far
 └─ Interrupted                Ctrl-C or shutdown came before every item had started
-RunInterrupted (a KeyboardInterrupt)   what ``run`` raises after Ctrl-C; ``.result`` is what the program returned
 
 A body's own exception is never wrapped when the call is awaited: ``await fetch(u)`` raises what ``fetch`` raised, with
 a note that names call, lane and attempt. Cancellation is ``asyncio.CancelledError``; its message is the reason.
@@ -156,18 +155,6 @@ class Interrupted(LinecookError):
     """Shutdown (Ctrl-C under ``run``) came before every item had started; what had started was finished."""
 
 
-class RunInterrupted(KeyboardInterrupt):
-    """What ``run`` raises after Ctrl-C, so that the process ends with code 130.
-
-    Attributes:
-      result: what the program returned after it had wound down; None when it was cancelled.
-    """
-
-    def __init__(self, message: str, *, result: Any = None) -> None:
-        super().__init__(message)
-        self.result = result
-
-
 def _rebuild(kind: type[CallError], args: tuple[Any, ...], fields: dict[str, Any]) -> CallError:
     return kind(*args, **fields)
 
@@ -187,7 +174,6 @@ _PUBLIC = (
     ResourceFailed,
     TooManyFailures,
     Interrupted,
-    RunInterrupted,
 )
 for _kind in _PUBLIC:  # tracebacks and pickles show the public path
     _kind.__module__ = "linecook.errors"

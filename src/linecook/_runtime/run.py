@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from .._core.callframe import call_from
 from .._core.context import current_runtime
-from .._core.errors import RunInterrupted, UsageError
+from .._core.errors import UsageError
 from .runtime import Runtime
 
 T = TypeVar("T")
@@ -39,7 +39,8 @@ def run(
 
     Raises:
       what *main* raises.
-      RunInterrupted: Ctrl-C was pressed; ``.result`` holds what *main* returned. Left alone, the process exits with 130.
+      KeyboardInterrupt: Ctrl-C was pressed and the program has wound down. Its ``result`` attribute holds what *main*
+        returned, None when it was cancelled. Left alone, the process ends with 130, as a shell sees it.
       RuntimeError: an event loop runs in this thread already: ``await`` the call instead.
 
     Ctrl-C once: fan-outs take in no new items, what runs is finished. Twice: everything is cancelled. The third time
@@ -82,14 +83,14 @@ class _Program:
                 except asyncio.CancelledError:
                     if not self._cancelled:
                         raise
-                    raise RunInterrupted("stopped by Ctrl-C: everything was cancelled") from None
+                    raise _stopped("everything was cancelled", None) from None
         finally:
             for undo in reversed(restore):
                 undo()
             if self._show == "report":
                 print(self._runtime.report(), file=sys.stderr)
         if self._presses:
-            raise RunInterrupted("stopped by Ctrl-C: what ran was finished, nothing new was begun", result=result)
+            raise _stopped("what ran was finished, nothing new was begun", result)
         return result
 
     async def _run(self, main: Coroutine[Any, Any, T]) -> T:
@@ -141,6 +142,13 @@ class _Program:
         if self._main is not None and not self._main.done():
             self._cancelled = True
             self._main.cancel("shutdown: Ctrl-C")
+
+
+def _stopped(how: str, result: Any) -> KeyboardInterrupt:
+    # The class itself: of a subclass that nobody catches, Python makes exit code 1.
+    stopped = KeyboardInterrupt(f"stopped by Ctrl-C: {how}")
+    stopped.result = result  # type: ignore[attr-defined]
+    return stopped
 
 
 def _say(text: str) -> None:

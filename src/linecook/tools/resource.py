@@ -58,6 +58,8 @@ class _Keeper(Generic[T]):
     def __init__(self, resource: AsyncResource[T], runtime: Runtime) -> None:
         loop = asyncio.get_running_loop()
         self._name = resource.__name__
+        self._keepers: list[_Keeper[Any]] = runtime.opened.setdefault(_Keeper, [])
+        self._keepers.append(self)
         self._opened: asyncio.Future[T] = loop.create_future()
         self._closing: asyncio.Future[None] = loop.create_future()
         self._task = loop.create_task(self._keep(resource), context=Context())
@@ -91,8 +93,18 @@ class _Keeper(Generic[T]):
             self._opened.exception()  # told to whoever waits; if nobody does, that is no error of its own
             return
         self._opened.set_result(value)
-        await self._closing
+        try:
+            await self._closing
+        except asyncio.CancelledError:
+            # asyncio.run cancels every task before it closes anything: then it is up to us to keep the order.
+            await self._see_later_ones_close()
         await manager.__aexit__(None, None, None)
+
+    async def _see_later_ones_close(self) -> None:
+        later = self._keepers[self._keepers.index(self) + 1 :]
+        tasks = [keeper._task for keeper in later if not keeper._task.done()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=5.0)
 
     async def close(self) -> None:
         """Close it; an opening still under way is cancelled."""
