@@ -1,0 +1,99 @@
+"""Run one way in a process of its own, show what it tells, and see whether it ends by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from desk_plan import Result
+from desk_rules import Finding
+
+__all__ = ["ChildFailed", "Run", "run_child"]
+
+PATIENCE = 2.0
+"""Seconds that a process has to end once its work is done."""
+_EVERY = 2.0
+
+
+class ChildFailed(OSError):
+    """A child ended without a result; the message holds what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One way's result, and the seconds its process took to end after it; None when it had to be killed."""
+
+    result: Result
+    exited: float | None
+
+
+def run_child(command: list[str], show: Callable[[Finding], None] | None) -> Run:
+    """Run *command*, hand its findings to *show*, print its progress, and return its result.
+
+    The child leads a group of its own, so that its workers end with it, here at the latest.
+
+    Raises:
+      ChildFailed: it ended without a result.
+    """
+    with tempfile.TemporaryFile() as said:
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, start_new_session=True
+        )
+        try:
+            result = _listen(child, show)
+            if result is None:
+                said.seek(0)
+                words = said.read().decode(errors="replace")[-3000:]
+                raise ChildFailed(f"{command[3]!r} ended without a result:\n{words}")
+            return Run(result, _wait_exit(child))
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+
+def _listen(child: subprocess.Popen[bytes], show: Callable[[Finding], None] | None) -> Result | None:
+    assert child.stdout is not None
+    began = shown = time.monotonic()
+    for line in child.stdout:
+        message = json.loads(line)
+        if "result" in message:
+            return _result(message["result"])
+        if "finding" in message and show is not None:
+            show(_finding(message["finding"]))
+        if "progress" in message and time.monotonic() - shown >= _EVERY:
+            shown = time.monotonic()
+            print(f"   {message['progress']:,} of {message['of']:,} pages, {shown - began:.0f} s", flush=True)
+    return None
+
+
+def _wait_exit(child: subprocess.Popen[bytes]) -> float | None:
+    began = time.monotonic()
+    try:
+        child.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        return None
+    return time.monotonic() - began
+
+
+def _result(data: dict[str, Any]) -> Result:
+    data["read"] = {int(key): value for key, value in data["read"].items()}
+    data["lost"] = {int(key): value for key, value in data["lost"].items()}
+    data["findings"] = [_finding(item) for item in data["findings"]]
+    return Result(**data)
+
+
+def _finding(data: dict[str, Any]) -> Finding:
+    data["chain"] = tuple(data["chain"])
+    return Finding(**data)

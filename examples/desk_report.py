@@ -1,0 +1,123 @@
+"""What the desk says at the end: the table, `desk.md` and `desk.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import Counter
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+from desk_children import PATIENCE, Run
+from desk_plan import ATTEMPTS, FETCH_TIMEOUT, READ_TIMEOUT, STOPPED_AFTER, Plan, Result
+from desk_rules import Finding
+
+__all__ = ["finding_lines", "lost_lines", "pages_right", "table", "write_report"]
+
+_NOTE = (
+    f"All ways: the same client without a time-out of its own, {FETCH_TIMEOUT:g} s and {ATTEMPTS} attempts a fetch, "
+    f"{READ_TIMEOUT:g} s a page.\n"
+    "* every 20th page, without the planted two; the wall time is extrapolated. With nothing around it to bound\n"
+    "  a wait, this way sets the client's socket time-out."
+)
+
+
+def finding_lines(finding: Finding) -> list[str]:
+    """Return a finding for the terminal: one line, and below it the chain of a blocking call."""
+    lines = [f"{finding.file}:{finding.line}: {finding.rule}: {finding.text}"]
+    if finding.chain:
+        lines.append("    " + " -> ".join(finding.chain))
+    return lines
+
+
+def lost_lines(result: Result, plan: Plan) -> list[str]:
+    """Return the lost pages for the terminal, each with its reason, in the order of work."""
+    return [f"{e.file}: lost: {result.lost[e.id]}" for e in plan.entries if e.id in result.lost]
+
+
+def pages_right(result: Result, plan: Plan) -> int:
+    """Return how many pages were read with exactly the bytes that the index promised."""
+    promised = {entry.id: entry.digest for entry in plan.entries}
+    return sum(promised[number] == digest for number, digest in result.read.items())
+
+
+def table(runs: list[Run], plan: Plan) -> str:
+    """Return the comparison, as a table in markdown that reads well in a terminal."""
+    head = ["", "wall time", "pages right", "pages lost", "threads stuck", "process exited"]
+    rows = [head, *(_row(run, plan) for run in runs)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    lines = [f"| {' | '.join(row)} |" for row in padded]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join([*lines, "", _NOTE])
+
+
+def _row(run: Run, plan: Plan) -> list[str]:
+    result, total = run.result, len(plan.entries)
+    right = pages_right(result, plan)
+    wall, pages = f"{result.wall:.1f} s", f"{right:,} of {total:,}"
+    if result.way == "one after the other":
+        sample = len(result.read) + len(result.lost)
+        wall, pages = f"{result.wall * total / max(1, sample):.0f} s *", f"{right:,} of {sample:,} *"
+    elif result.way == "the usual way" and result.wall >= STOPPED_AFTER:
+        wall = f"stopped at {STOPPED_AFTER:g} s"
+    exited = f"no: killed after {PATIENCE:g} s" if run.exited is None else f"yes, {run.exited:.2f} s"
+    return [result.way, wall, pages, f"{len(result.lost):,}", f"{result.stuck:,}", exited]
+
+
+def write_report(out: Path, told: str, index: dict[str, Any], plan: Plan, runs: list[Run]) -> None:
+    """Write `desk.md` for people and `desk.jsonl` for programs: findings, lost pages and figures of the last run."""
+    result = runs[-1].result
+    names = {entry.id: entry.file for entry in plan.entries}
+    (out / "desk.md").write_text("\n".join(_markdown(told, index, plan, result, names)) + "\n", encoding="utf-8")
+    lines: list[dict[str, Any]] = [{"kind": "finding", **asdict(finding)} for finding in sorted(result.findings)]
+    lines += [{"kind": "lost", "file": names[n], "reason": why} for n, why in sorted(result.lost.items())]
+    lines += [_figures(run, plan) for run in runs]
+    (out / "desk.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def _figures(run: Run, plan: Plan) -> dict[str, Any]:
+    result = run.result
+    right = pages_right(result, plan)
+    counts = {"wall": round(result.wall, 3), "pages_right": right, "pages_lost": len(result.lost)}
+    return {"kind": "way", "way": result.way, **counts, "threads_stuck": result.stuck, "exited_after": run.exited}
+
+
+def _markdown(told: str, index: dict[str, Any], plan: Plan, result: Result, names: dict[int, str]) -> list[str]:
+    counts = Counter(finding.rule for finding in result.findings)
+    unread = "".join(f", {count:,} {why}" for why, count in index["left_out"].items())
+    functions = f"{result.functions:,} functions, {result.async_functions:,} of them async"
+    return [
+        "# The desk's report",
+        "",
+        f"Python {platform.python_version()}, linecook {_version()}, {cpu_count()} CPUs.",
+        f"Read from: {', '.join(index['roots'])}.",
+        f"{len(result.read):,} files, {result.lines:,} lines, {functions}; {plan.left_out:,} were left out{unread}.",
+        "",
+        told,
+        "",
+        f"## Findings: {len(result.findings)}",
+        "",
+        *(f"- {rule}: {count}" for rule, count in sorted(counts.items())),
+        "",
+        *(line for finding in sorted(result.findings) for line in _item(finding)),
+        "",
+        f"## Lost pages: {len(result.lost)}",
+        "",
+        *(f"- `{names[number]}`: {reason}" for number, reason in sorted(result.lost.items())),
+    ]
+
+
+def _version() -> str:
+    try:
+        return version("linecook")
+    except PackageNotFoundError:  # run from a tree on PYTHONPATH
+        return "(not installed)"
+
+
+def _item(finding: Finding) -> list[str]:
+    lines = [f"- `{finding.file}:{finding.line}` **{finding.rule}**: {finding.text}"]
+    return lines + ([f"  - {' -> '.join(finding.chain)}"] if finding.chain else [])
