@@ -24,19 +24,18 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from .._core.endings import contained
 from .._core.errors import Refused, Work
 from .._core.events import Events
 from .._core.waitqueue import WaitQueue
-from .base import ABANDONED, DONE, DROPPED, NEW, QUEUED, RUNNING, Delivery, Job, answer
-from .crew import DUE, Crew, Worker
+from .base import ABANDONED, DONE, DROPPED, NEW, QUEUED, RUNNING, Delivery, Job
+from .crew import DUE, STALLED, Crew, Worker
 from .crew import at_thread_end as at_thread_end
+from .thread_ending import caught, count_cpu, deliver
 
 SHORT = 0.0002
 """Seconds: a body whose moving average is below runs without hurry (to wake a thread costs some 50 µs)."""
 
 _lanes: weakref.WeakSet[ThreadLane] = weakref.WeakSet()
-_cpu_lock = threading.Lock()
 
 
 class ThreadLane:
@@ -91,7 +90,7 @@ class ThreadLane:
             threads=self.threads,
             max_threads=self.max_threads,
             queue=self._waiting,
-            serve=self._serve,
+            serve=self._serve_to_the_end,
             flush=self._flush,
             events=self.events,
         )
@@ -195,10 +194,24 @@ class ThreadLane:
         """Send idle workers home and refuse new jobs; what waits or runs is still served. Never waits for a body.
 
         Args:
-          wait: seconds, ≥ 0, for idle workers to close what they opened (``at_thread_end``); 0 doesn't wait.
+          wait: seconds, ≥ 0, for workers without a body to close what they opened (``at_thread_end``); 0: not at all.
         """
         self._closed = True
-        self._crew.close(wait)
+        self._crew.close(wait, lambda: set(self._claims.copy().values()))
+
+    def _serve_to_the_end(self, me: Worker) -> None:
+        """Serve; an exception thrown in between two lines (``PyThreadState_SetAsyncExc``) is its job's end."""
+        try:
+            self._serve(me)
+        except BaseException as error:
+            for job, worker in self._claims.copy().items():
+                if worker is me and self._claims.pop(job, None) is not None:
+                    job.error, job.ended_at, job.state = caught(error, job), time.monotonic(), DONE
+                    job.port.put(job)
+            with self._lock:
+                self._abandoned.pop(me, None)
+            self._flush()
+            raise
 
     def _serve(self, me: Worker) -> None:  # noqa: C901
         """Be a worker: take job after job until the crew sends this thread home.
@@ -215,8 +228,7 @@ class ThreadLane:
             job = take()
             if job is None:
                 if owed is not None:
-                    owed.wake()
-                    owed = None
+                    me.last_word, owed = owed.wake, None
                 if crew.park(me):
                     continue
                 return
@@ -227,7 +239,7 @@ class ThreadLane:
             meter = job.meter
             typical = meter.typical
             if typical > SHORT:
-                if not crew.stirred and waiting:
+                if not crew.stirred and waiting and (crew.idle or crew.working < crew.bound or not crew.watching):
                     crew.stir()
                 if owed is not None:
                     owed.wake()
@@ -235,7 +247,7 @@ class ThreadLane:
             elif not crew.watching and (owed is not None or waiting):
                 crew.watch()
             turn += 1
-            sampled = typical > DUE or not turn & 15 or meter.calls < 20
+            sampled = typical > STALLED or not turn & 15 or meter.calls < 20
             if sampled:
                 cpu = cpu_clock()
             job.started_at = started = clock()
@@ -245,10 +257,10 @@ class ThreadLane:
                 else:
                     job.value = job.body(*job.args, **job.kwargs)
             except BaseException as error:
-                job.error = contained(_without_our_frame(error), job.label, job.frame)
+                job.error = caught(error, job)
             job.ended_at = crew.last_end = ended = clock()
             if sampled:
-                _count_cpu(job, cpu_clock() - cpu)
+                count_cpu(job, cpu_clock() - cpu)
             # Threads may overwrite each other's average: each value written is a recent average, which is enough.
             meter.typical = typical + (ended - started - typical) * 0.25
             if claims.pop(job, None) is None:
@@ -267,6 +279,7 @@ class ThreadLane:
             if ended - owed_at > DUE:
                 port.wake()
                 owed_at = ended
+            del port  # nor a loop
 
     def _forget(self, job: Job) -> None:
         """Let go of a job that was dropped while it waited."""
@@ -309,7 +322,7 @@ class ThreadLane:
         for other in list(self._ports):
             if other.is_closed():
                 self._ports.pop(other, None)
-        return self._ports.setdefault(loop, Delivery(loop, _deliver))
+        return self._ports.setdefault(loop, Delivery(loop, deliver))
 
     def _flush(self) -> None:
         """Wake every loop that has results waiting, however short the bodies they come from."""
@@ -355,26 +368,6 @@ class ThreadLane:
             self._crew.stir()
 
 
-def _deliver(job: Job) -> None:
-    """On the loop's thread: count, then answer. A meter belongs to one loop, so its totals have a single writer."""
-    meter = job.meter
-    meter.calls += 1
-    meter.wall += job.ended_at - job.started_at
-    if job.error is not None:
-        meter.failures += 1
-    if job.state == DONE:
-        answer(job)
-
-
-def _count_cpu(job: Job, cpu: float) -> None:
-    """Count CPU time, on the worker's thread: under a lock, and for some of many short calls only."""
-    meter = job.meter
-    with _cpu_lock:
-        meter.cpu += cpu
-        meter.cpu_wall += job.ended_at - job.started_at
-        meter.cpu_calls += 1
-
-
 def _check_bound(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name}={value!r} must be a whole number, at least 1")
@@ -389,15 +382,7 @@ def _nothing() -> None:
     """The body of a job that was dropped: it holds nothing of the user's."""
 
 
-def _without_our_frame(error: BaseException) -> BaseException:
-    """Begin the traceback at the body: our frame says nothing to the user, and would keep the worker's locals alive."""
-    trace = error.__traceback__
-    return error.with_traceback(trace.tb_next) if trace is not None and trace.tb_next is not None else error
-
-
 def _after_fork_in_child() -> None:
-    global _cpu_lock
-    _cpu_lock = threading.Lock()
     for lane in list(_lanes):
         lane._reset()
 
