@@ -54,7 +54,6 @@ class Job:
         body: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        *,
         meter: Meter,
         future: asyncio.Future[Any],
         label: str = "",
@@ -118,6 +117,10 @@ class Lane(Protocol):
         ...
 
 
+SLICE = 128
+"""Answers handed out in one turn of the loop: all 1,000 at once make a turn of 10 ms (benchmarks: thread_noop)."""
+
+
 class Delivery:
     """Brings answers made on other threads to one loop, waking it once for as many as have come together.
 
@@ -148,13 +151,17 @@ class Delivery:
                 self._woken = False
 
     def _collect(self) -> None:
+        """Hand out what has come, a slice at a time, so that the loop serves others in between."""
         # Clear the flag before looking: a job that is put after the last look must find the flag down.
         self._woken = False
         done = self._done
-        for _ in range(len(done)):
-            self._deliver(done.popleft())
-        if done:
-            self.wake()
+        try:
+            for _ in range(min(len(done), SLICE)):
+                self._deliver(done.popleft())
+        finally:
+            if done and not self._woken:
+                self._woken = True
+                self._loop.call_soon(self._collect)
 
 
 def answer(job: Job) -> None:

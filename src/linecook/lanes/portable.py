@@ -10,11 +10,12 @@ import contextlib
 import dataclasses
 import functools
 import inspect
+import io
 import pickle
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 from .._core.errors import NotPortable
@@ -24,7 +25,8 @@ Spec = tuple[str, Any, str]
 """How a worker finds a function: ("name", module, qualified name) or ("value", pickled bytes, "")."""
 
 _CURE = "Pass what it is made from (a path, a URL) and open it inside the tool, or use lane='thread'."
-_CONSTANT = (type(None), bool, int, float, complex, str, bytes, frozenset, type, types.ModuleType, types.BuiltinFunctionType)
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, frozenset)
+_CONSTANT = (*_PLAIN, type, types.ModuleType, types.BuiltinFunctionType)
 
 _homeless: dict[str, types.ModuleType] = {}
 """Modules besides ``__main__`` that a worker can't import; what they define goes by value."""
@@ -81,7 +83,7 @@ class Route:
 
 
 def by_name(body: Callable[..., Any]) -> Spec | None:
-    """Return how a worker can import *body*, or None: it isn't what stands under its name, or nobody else can import it."""
+    """Return how a worker can import *body*; None when something else has its name, or nobody can import it."""
     module, name = getattr(body, "__module__", None), getattr(body, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str) or "<" in name or not is_importable(module):
         return None
@@ -127,7 +129,9 @@ def _is_found(name: str, path: Any, module: types.ModuleType) -> bool:
     return False
 
 
-def pack_arguments(body: Callable[..., Any], label: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes | wire.Bulk:
+def pack_arguments(
+    body: Callable[..., Any], label: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> bytes | wire.Bulk:
     """Pickle a call's arguments, large ones without a copy.
 
     Raises:
@@ -139,7 +143,7 @@ def pack_arguments(body: Callable[..., Any], label: str, args: tuple[Any, ...], 
             if not any(mark in chunk for chunk in bulk.chunks if len(chunk) < wire.BULKY_BYTES * 2 for mark in _marks):
                 return bulk
             with _homeless_by_value():
-                return wire.pack_bulk((args, kwargs), _cloudpickle().Pickler)
+                return wire.pack_bulk((args, kwargs), _pickler())
         data = pickle.dumps((args, kwargs), 5)
         for mark in _marks:
             if mark in data:
@@ -152,8 +156,7 @@ def pack_arguments(body: Callable[..., Any], label: str, args: tuple[Any, ...], 
         pass  # by value, perhaps
     try:
         with _homeless_by_value():
-            by_value: bytes = _cloudpickle().dumps((args, kwargs), 5)
-            return by_value
+            return _dumps((args, kwargs))
     except Exception as error:
         raise _refusal(body, label, args, kwargs, error) from error
 
@@ -166,8 +169,7 @@ def dumps_function(body: Callable[..., Any], label: str) -> bytes:
     """
     try:
         with _homeless_by_value():
-            data: bytes = _cloudpickle().dumps(body, 5)
-            return data
+            return _dumps(body)
     except Exception as error:
         for what, name, value in _captured(body):
             if not _travels(value):
@@ -188,29 +190,42 @@ def watched(body: Callable[..., Any]) -> list[tuple[Mapping[str, Any], str, Any]
       a closure's variable): then every call takes a new copy.
     """
     found: list[tuple[Mapping[str, Any], str, Any]] = []
-    todo, seen = [body], set[int]()
+    todo: list[Any] = [body]
+    seen = set[int]()
     while todo:
-        function = inspect.unwrap(todo.pop())
+        function: Any = inspect.unwrap(todo.pop())
         if id(function) in seen:
             continue
         seen.add(id(function))
-        if not isinstance(function, types.FunctionType) or function.__closure__ or function.__dict__:
-            return None
-        if not all(isinstance(v, _CONSTANT) for v in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())):
+        if not _is_constant(function):
             return None
         for name in _names(function.__code__):
-            if name not in function.__globals__:
-                continue
-            value = function.__globals__[name]
-            found.append((function.__globals__, name, value))
-            if isinstance(value, type) and not is_importable(value.__module__):
-                return None  # its methods may refer to anything
-            if isinstance(value, types.FunctionType):
-                if by_name(value) is None:
-                    todo.append(value)
-            elif not isinstance(value, _CONSTANT):
-                return None
+            if name in function.__globals__:
+                value = function.__globals__[name]
+                found.append((function.__globals__, name, value))
+                inner = _taken_along(value)
+                if inner is None:
+                    return None
+                todo += inner
     return found
+
+
+def _is_constant(function: Any) -> bool:
+    if not isinstance(function, types.FunctionType) or function.__closure__ or function.__dict__:
+        return False
+    defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    return all(isinstance(default, _CONSTANT) for default in defaults)
+
+
+def _taken_along(value: Any) -> list[Any] | None:
+    """Return the functions that go by value with *value*; None when it may change in place."""
+    if isinstance(value, types.FunctionType):
+        return [value] if by_name(value) is None else []
+    if _is_tool(value):  # or a resource: opened once in a worker, so not to be sent anew each time
+        return [] if is_importable(value.__module__) else [value.body]
+    if isinstance(value, type):  # the methods of one that goes by value may refer to anything
+        return [] if is_importable(value.__module__) else None
+    return [] if isinstance(value, _CONSTANT) else None
 
 
 def _names(code: types.CodeType) -> Iterator[str]:
@@ -239,7 +254,7 @@ def _captured(body: Callable[..., Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def culprit(value: Any, depth: int = 8) -> str:
-    """Say which part of *value* can't be pickled: " is a _thread.lock (...)" or " holds it at .db: a sqlite3.Connection (...)"."""
+    """Say which part of *value* can't be pickled, after "it": " is a lock (…)", " can't travel: .db is a lock (…)"."""
     path, part, error = _dig(value, "", depth)
     kind = f"{type(part).__module__}.{type(part).__qualname__}".removeprefix("builtins.")
     if not path:
@@ -253,7 +268,7 @@ def _dig(value: Any, path: str, depth: int) -> tuple[str, Any, str]:
             if not _travels(part):
                 return _dig(part, path + step, depth - 1)
     try:
-        _cloudpickle().dumps(value, 5)
+        _dumps(value)
     except BaseException as error:
         return path, value, str(error) or type(error).__name__
     return path, value, "it can't be pickled"
@@ -286,7 +301,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 def _travels(value: Any) -> bool:
     try:
         with _homeless_by_value():
-            _cloudpickle().dumps(value, 5)
+            _dumps(value)
     except BaseException:
         return False
     return True
@@ -301,7 +316,9 @@ def _refusal(
         bound = {**{str(index): value for index, value in enumerate(args)}, **kwargs}
     for name, value in bound.items():
         if not _travels(value):
-            return NotPortable(f"argument '{name}' of {label}(...) can't be sent to a process: it{culprit(value)}. {_CURE}")
+            return NotPortable(
+                f"argument '{name}' of {label}(...) can't be sent to a process: it{culprit(value)}. {_CURE}"
+            )
     return NotPortable(f"the arguments of {label}(...) can't be sent to a process together: {error}. {_CURE}")
 
 
@@ -311,8 +328,42 @@ def _cloudpickle() -> Any:
     return cloudpickle
 
 
+def _made_again(thing: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Say how a worker makes a tool or resource of the main program again: as its decorator did, from its body."""
+    kind: Callable[..., Any] = thing.__class__
+    if hasattr(thing, "asked"):
+        return functools.partial(kind, is_tool=thing.is_tool), (thing.body, thing.asked)
+    return kind, (thing.body, thing.per) if hasattr(thing, "per") else (thing.body,)
+
+
+@functools.cache
+def _pickler() -> Any:
+    """Return the pickler for what goes by value: cloudpickle's, that also takes our own tools and resources that way.
+
+    They are pickled by name where they have an importable one; those of the main program have none.
+    """
+
+    class Pickler(_cloudpickle().Pickler):  # type: ignore[misc]
+        def reducer_override(self, thing: Any) -> Any:
+            if (
+                type(thing).__module__.startswith("linecook.")
+                and isinstance(thing.__reduce__(), str)
+                and not is_importable(thing.__module__)
+            ):
+                return _made_again(thing)
+            return super().reducer_override(thing)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+    return Pickler
+
+
+def _dumps(value: Any) -> bytes:
+    file = io.BytesIO()
+    _pickler()(file, 5).dump(value)
+    return file.getvalue()
+
+
 @contextlib.contextmanager
-def _homeless_by_value() -> Iterator[None]:
+def _homeless_by_value() -> Generator[None, None, None]:
     """Have cloudpickle take what homeless modules define by value, as it does with ``__main__``'s."""
     if not _homeless:
         yield

@@ -30,6 +30,10 @@ MOST_BARREN = 4
 """So many workers in a row may die before they have run anything; then whoever waits is told."""
 
 POLITE = 1.0
+"""Seconds that ``close`` gives workers to go by themselves."""
+
+LAST_MOMENT = 0.2
+"""The same at interpreter exit."""
 
 
 class ProcessLane:
@@ -63,11 +67,13 @@ class ProcessLane:
         self._all: set[Worker] = set()
         self._spare: Worker | None = None
         self._dying: list[Worker] = []
+        self._undertaker: threading.Thread | None = None
         self._wanting: deque[Desk] = deque()
         self._routes: dict[int, tuple[Route, Any]] = {}
         self._last_route = 0
         self._modules: dict[str, None] = {}
-        self._closed = False
+        self.closed = False
+        self._closer: threading.Thread | None = None
         self.killed = 0
         self.lost = 0
         self.barren = 0
@@ -88,13 +94,13 @@ class ProcessLane:
                 "Bound the fan-out (limit=), or raise max_queued.",
                 call=job.frame,
             )
-        if self._closed:
+        if self.closed:
             raise Refused(f"{job.label} was refused: the process lane is closed", call=job.frame)
         route = self._route(job.body, job.label)
         args = (*route.receiver, *job.args) if route.receiver else job.args
         arguments = pack_arguments(job.body, job.label, args, job.kwargs)
         deadline = None if job.deadline_left is None else time.monotonic() + job.deadline_left
-        job.port = (route, arguments, deadline)
+        job.port = (route, arguments, deadline, 0)
         desk.submit(job)
 
     def cancel(self, job: Job) -> Work:
@@ -106,7 +112,7 @@ class ProcessLane:
         self._desk_of(job.future.get_loop()).refresh(job)
 
     def statistics(self) -> Mapping[str, int]:
-        """Return counts and bounds: workers (starting, spare), jobs running (sent to a worker) and waiting, by priority."""
+        """Return counts and bounds: workers (starting, spare), jobs running (sent to one) and waiting, by priority."""
         with self._lock:
             desks = list(self._desks.values())
             workers = list(self._all)
@@ -122,7 +128,7 @@ class ProcessLane:
                 "lost": self.lost,
             }
         for desk in desks:
-            for priority, count in desk.queue.counts().items():
+            for priority, count in desk.waiting_by_priority().items():
                 counts[f"waiting_{priority}"] = counts.get(f"waiting_{priority}", 0) + count
         return counts
 
@@ -139,27 +145,46 @@ class ProcessLane:
         return sorted(found, key=lambda item: -item[2])
 
     def close(self, *, wait: float = POLITE) -> None:
-        """Send the workers home and refuse new jobs; returns at once.
+        """Send the workers home and refuse new jobs; what waits is answered ``Refused``. Returns at once.
 
-        Those that are idle run what tools registered for their end. After *wait* seconds, whoever is left is killed.
+        An idle worker runs what tools registered for its end; one whose body runs may end it. Whoever is left after
+        *wait* seconds is killed, and its call answered ``LaneLost``.
         """
+        if not self._send_home():
+            return
+        self._closer = threading.Thread(target=self._see_off, args=(wait,), name="linecook-process-close", daemon=True)
+        self._closer.start()
+
+    def _send_home(self) -> bool:
         with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            workers = self._all | ({self._spare} if self._spare else set())
-        for worker in workers:
-            worker.send_home()
-        thread = threading.Thread(target=self._see_off, args=(workers, wait), name="linecook-process-close", daemon=True)
-        self._closer: threading.Thread | None = thread
-        thread.start()
+            if self.closed:
+                return False
+            self.closed = True
+            if self._spare is not None:
+                self._all.add(self._spare)
+                self._free.append(self._spare)
+                self._spare = None
+            for worker in self._all:
+                worker.send_home()
+            for loop, desk in self._desks.items():
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(desk.dispatch)
+            return True
+
+    def close_at_exit(self) -> None:
+        """Close when the interpreter ends: idle workers have a moment to go politely, busy ones are killed at once."""
+        self._send_home()
+        with self._lock:
+            for worker in self._all:
+                if worker.jobs:
+                    worker.kill()
+        self._see_off(LAST_MOMENT)
 
     def wait_closed(self, timeout: float | None = None) -> bool:
         """Wait until every worker is gone, at most *timeout* seconds; True when they are. Blocks: not for a loop."""
-        closer = getattr(self, "_closer", None)
-        if closer is not None:
-            closer.join(timeout)
-            return not closer.is_alive()
+        if self._closer is not None:
+            self._closer.join(timeout)
+            return not self._closer.is_alive()
         return not self._all
 
     # ---- for desks
@@ -167,14 +192,14 @@ class ProcessLane:
     def lend(self, desk: Desk) -> Worker | None:
         """Return a free worker, or a new one while there may be more; None: *desk* is told when one comes free."""
         with self._lock:
-            if self._closed:
+            if self.closed:
                 return None
-            self._bury_the_dead()
             while self._free:
-                worker = self._free.pop()
-                if not worker.reap():
-                    return worker
-                self._discard(worker)
+                ready = next((worker for worker in reversed(self._free) if worker.ready), self._free[-1])
+                self._free.remove(ready)
+                if not ready.reap():
+                    return ready
+                self._discard(ready)
             if self._spare is not None and self._room(desk):
                 worker, self._spare = self._spare, None
                 self._all.add(worker)
@@ -189,8 +214,15 @@ class ProcessLane:
         if len(self._all) < self.processes:
             return True
         self._reclaim()
+        held = {worker for other in self._desks.values() for worker in (*other.workers, *other.promised)}
+        for worker in self._all - held:
+            if worker.reap():  # it died on the shelf, or its loop was closed while it was asked of what
+                self._discard(worker)
+        self._free = [worker for worker in self._free if worker in self._all]
         stuck = sum(
-            len(other.workers) for loop, other in self._desks.items() if other is not desk and not loop.is_running()
+            len(other.workers) + len(other.promised)
+            for loop, other in self._desks.items()
+            if other is not desk and not loop.is_running()
         )
         return len(self._all) - stuck < self.processes
 
@@ -204,8 +236,23 @@ class ProcessLane:
     def take_back(self, worker: Worker) -> None:
         """A desk has nothing in *worker* any more."""
         with self._lock:
-            self._free.append(worker)
-            self._tell_the_wanting()
+            if worker.finished:
+                self.barren = 0
+            if not self._promise(worker):
+                self._free.append(worker)
+
+    def _promise(self, worker: Worker) -> bool:
+        """Give *worker* to the loop that has waited longest; off the shelf, its last borrower would be faster."""
+        while self._wanting:
+            desk = self._wanting.popleft()
+            try:
+                desk.promised.append(worker)
+                desk.loop.call_soon_threadsafe(desk.dispatch)
+            except RuntimeError:  # its loop is closed
+                desk.promised.pop()
+            else:
+                return True
+        return False
 
     def _tell_the_wanting(self) -> None:
         while self._wanting:
@@ -218,48 +265,58 @@ class ProcessLane:
         """Say whether another loop waits for a worker: then one that comes free goes there first."""
         return bool(self._wanting) and any(other is not desk for other in list(self._wanting))
 
-    def greeted(self) -> None:
-        """A worker has come up."""
+    def unlearn(self, module: str | None) -> None:
+        """Import *module* beforehand no more: a worker died of it, or hangs in it. None: whichever it was."""
+        with self._lock:
+            if module is None:
+                self._modules.clear()
+            else:
+                self._modules.pop(module, None)
 
     def want_spare(self) -> None:
         """Have one worker stand by: a body runs long enough that it may be killed."""
         with self._lock:
-            if self._spare is None and not self._closed:
+            if self._spare is None and not self.closed:
                 self._spare = Worker(self._modules)
 
-    def bury(self, worker: Worker, loop: asyncio.AbstractEventLoop) -> None:
-        """A desk has killed *worker*: take it off the list and collect it when it has ended."""
+    def bury(self, worker: Worker) -> None:
+        """*worker* has been killed, or has ended: take it off the list, and collect it when it is gone."""
         with self._lock:
             self._all.discard(worker)
             self._dying.append(worker)
             self._tell_the_wanting()
-        self._bury_soon(loop)
+            # On a thread, not by the loop: the loop may end before the process has (in tests it usually does).
+            if self._undertaker is None:
+                self._undertaker = threading.Thread(target=self._bury_all, name="linecook-process-reaper", daemon=True)
+                with contextlib.suppress(RuntimeError):  # the interpreter is ending: close_at_exit collects them
+                    self._undertaker.start()
 
-    def _bury_soon(self, loop: asyncio.AbstractEventLoop) -> None:
-        with self._lock:
-            self._bury_the_dead()
-            if self._dying and not loop.is_closed():
-                loop.call_later(0.002, self._bury_soon, loop)
+    def _bury_all(self) -> None:
+        pause = 0.001
+        while True:
+            with self._lock:
+                still = [worker for worker in self._dying if not worker.reap()]
+                for worker in set(self._dying) - set(still):
+                    if not worker.receiving:  # else its thread lets go of it
+                        worker.close()
+                self._dying = still
+                if not still:
+                    self._undertaker = None
+                    return
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
 
-    def _bury_the_dead(self) -> None:
-        still: list[Worker] = []
-        for worker in self._dying:
-            if worker.reap():
-                worker.close()
-            else:
-                still.append(worker)
-        self._dying = still
-
-    def died(self, worker: Worker, culprit: bool, loop: asyncio.AbstractEventLoop) -> bool:
+    def died(self, worker: Worker, culprit: bool) -> bool:
         """Note that *worker* ended by itself; True when so many did before running anything that it's no accident."""
         with self._lock:
-            self.lost += 1
-            worker.kill()  # what it started goes with it
+            self.lost += not self.closed
+            if not worker.ready:
+                self._modules.clear()  # importing one of them beforehand may be what killed it
             if worker.finished or culprit:
                 self.barren = 0
             else:
                 self.barren += 1
-            self.bury(worker, loop)
+            self.bury(worker)
             if self.events.heard:
                 self.events.emit("lane.lost", lane="process", pid=worker.pid, exitcode=worker.exitcode)
             if self.barren >= MOST_BARREN:
@@ -285,14 +342,14 @@ class ProcessLane:
         for loop, desk in list(self._desks.items()):
             if loop.is_closed():
                 del self._desks[loop]
-                for worker in desk.workers:
+                for worker in (*desk.workers, *desk.promised):
                     if worker.jobs or worker.receiving:
                         worker.kill()
-                        self._all.discard(worker)
-                        self._dying.append(worker)
+                        self.bury(worker)
                     else:
                         self._free.append(worker)
                 desk.workers = set()
+                desk.promised.clear()
 
     def _discard(self, worker: Worker) -> None:
         self._all.discard(worker)
@@ -322,26 +379,38 @@ class ProcessLane:
                     self._spare.preload(route.module)
             return route
 
-    def _see_off(self, workers: set[Worker], wait: float) -> None:
-        deadline = time.monotonic() + wait
-        while not all([worker.reap() for worker in workers]) and time.monotonic() < deadline:
-            time.sleep(0.002)
+    def _see_off(self, wait: float) -> None:
+        """Wait for the workers to go, then make them; what a running loop has borrowed is let go by that loop."""
+        with self._lock:
+            workers = [*self._all, *self._dying]
+        _until(workers, time.monotonic() + wait)
         for worker in workers:
             worker.kill()
-        while not all([worker.reap() for worker in workers]):
-            time.sleep(0.001)
+        _until(workers, time.monotonic() + POLITE)
         with self._lock:
-            for worker in (*workers, *self._dying):
+            self._reclaim()
+            borrowed: set[Worker] = set()
+            for loop, desk in self._desks.items():
+                if loop.is_running():
+                    borrowed |= desk.workers | set(desk.promised)
+                else:
+                    desk.let_all_go()
+            for worker in (*(set(workers) - borrowed), *self._dying):
                 worker.close()
             self._all.clear()
             self._free.clear()
-            self._spare = None
+            self._dying.clear()
 
     def _forget(self) -> None:
         """In a forked child: the workers are the parent's; start afresh."""
         for worker in (*self._all, *self._dying, *([self._spare] if self._spare else [])):
             worker.forget()
         self._begin()
+
+
+def _until(workers: list[Worker], deadline: float) -> None:
+    while sum(not worker.reap() for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.002)
 
 
 _lanes: weakref.WeakSet[ProcessLane] = weakref.WeakSet()
@@ -355,8 +424,7 @@ def _after_fork() -> None:
 def _at_exit() -> None:
     """Idle workers go politely, busy ones are killed; the life pipe is there for every other kind of end."""
     for lane in list(_lanes):
-        lane.close(wait=0.2)
-        lane.wait_closed(0.4)
+        lane.close_at_exit()
 
 
 if sys.platform != "win32":

@@ -7,21 +7,20 @@ they aren't, so that pytest's loop per test finds warm workers, and two loops in
 from __future__ import annotations
 
 import asyncio
-import pickle
-import signal
-import socket
 import sys
-import threading
 import time
+from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .._core.endings import contained
-from .._core.errors import LaneLost, NotPortable, Work
+from .._core.errors import Work
 from .._core.waitqueue import WaitQueue
 from . import wire
 from .base import DONE, DROPPED, KILLED, QUEUED, RUNNING, Job, answer
-from .portable import Route
-from .process_worker import TooLarge, Worker
+from .process_answers import take_value
+from .process_deaths import lost, turn_away
+from .process_large import receive_in_thread
+from .process_worker import ROUNDS, TooLarge, Worker
 
 if TYPE_CHECKING:
     from .process import ProcessLane
@@ -32,7 +31,12 @@ FILL = 0.004
 LEAST = 10e-6
 """What a job is counted for at least: its way there and back."""
 
+LONGEST_LOADING = 30.0
+"""Seconds that a worker may go on importing for a call that was cancelled meanwhile, or before it says hello."""
+
 MOST = 512
+"""Jobs inside one worker; fewer than ``wire.FLAGS``."""
+
 BULKY_INSIDE = 2
 
 LOOK, GLANCE = 0.02, 0.25
@@ -53,6 +57,7 @@ class Desk:
         self.dropped = 0
         self.workers: set[Worker] = set()
         self.idle: list[Worker] = []
+        self.promised: deque[Worker] = deque()
         self._dispatch_soon = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slow = False
@@ -73,12 +78,19 @@ class Desk:
     def dispatch(self) -> None:
         """Give waiting jobs to workers, until either runs out."""
         self._dispatch_soon = False
+        while self.promised:
+            worker = self.promised.popleft()
+            self._adopt(worker)
+            if worker.ready:
+                self.idle.append(worker)
+        if self.lane.closed:
+            turn_away(self)
         while self.waiting:
-            worker = self._next_worker()
-            if worker is None:
+            found = self._next_worker()
+            if found is None:
                 break
-            share = -(-self.waiting // max(1, len(self.idle) + 1)) if not worker.jobs else MOST
-            if not self._fill(worker, share):
+            share = -(-self.waiting // (len(self.idle) + 1)) if not found.jobs else MOST
+            if not self._fill(found, share):
                 break
         for worker in self.idle:
             if not worker.jobs:
@@ -90,11 +102,13 @@ class Desk:
             worker = self.idle.pop()  # newest first: its caches are warm
             if worker in self.workers:
                 return worker
-        worker = self._borrow()
-        if worker is not None and worker.ready:
-            return worker
+        borrowed = self._borrow()
+        if borrowed is not None and borrowed.ready:
+            return borrowed
         # One that is starting will say hello; meanwhile those that run may take a little more.
-        room = [w for w in self.workers if w.ready and w.jobs and w.load < FILL / 2 and not w.receiving and not w.backlog]
+        if self.lane.wanted_by_others(self):
+            return None
+        room = [w for w in self.workers if w.jobs and w.load < FILL / 2 and not w.receiving and not w.backlog]
         return min(room, key=lambda w: w.load, default=None)
 
     def _borrow(self) -> Worker | None:
@@ -103,51 +117,37 @@ class Desk:
             return None
         worker = self.lane.lend(self)
         if worker is not None:
-            self.workers.add(worker)
-            self.loop.add_reader(worker.sock, self._on_readable, worker)
-            if worker.backlog:
-                self._write_later(worker)
+            self._adopt(worker)
         return worker
+
+    def _adopt(self, worker: Worker) -> None:
+        self.workers.add(worker)
+        self.loop.add_reader(worker.sock, self._on_readable, worker)
+        if worker.backlog:
+            self._write_later(worker)
+        if not worker.ready and self._timer is None:
+            self._look_in(GLANCE)
 
     def _fill(self, worker: Worker, share: int) -> int:
         """Send up to *share* jobs to *worker*, no more than fill its time; returns how many."""
-        batch: list[tuple[Any, ...]] = []
-        sent = 0
-        bulky = 0
         if worker.path != sys.path:
             worker.set_up(())
-        while sent < share and self.waiting and len(worker.jobs) < MOST:
-            job = self.queue.take()
+        batch: list[tuple[Any, ...]] = []
+        sent = bulky = 0
+        while sent < share and bulky < BULKY_INSIDE:
+            job = self._take_for(worker)
             if job is None:
                 break
-            if job.state != QUEUED:
-                self.dropped -= 1
-                continue
-            cost = max(LEAST, job.meter.typical)
-            if worker.jobs and worker.load + cost > FILL:
-                self.queue.put_back(job, job.priority)
-                break
-            self.waiting -= 1
-            route, arguments, deadline = job.port
-            number = worker.next_number()
-            worker.jobs[number] = (job, cost)
-            worker.load += cost
-            job.worker = (worker, number)
-            spec = None
-            if worker.known.get(route.number) != route.version:
-                worker.known[route.number] = route.version
-                spec = route.spec
             sent += 1
-            if type(arguments) is bytes:
-                batch.append((number, route.number, spec, arguments, deadline))
+            message = self._put_into(worker, job)
+            if type(message[3]) is bytes:
+                batch.append(message)
                 continue
+            bulky += 1
             if batch:
                 worker.send_jobs(batch)
                 batch = []
-            worker.send_bulky((number, route.number, spec, arguments.size, deadline), arguments)
-            bulky += 1
-            if bulky >= BULKY_INSIDE:
-                break
+            worker.send_bulky(message)
         if batch:
             worker.send_jobs(batch)
         if worker.backlog:
@@ -158,6 +158,36 @@ class Desk:
             self._look_in(LOOK)
         return sent
 
+    def _take_for(self, worker: Worker) -> Job | None:
+        """Take the next job from the queue if *worker* has time for it."""
+        while self.waiting and len(worker.jobs) < MOST:
+            job = self.queue.take()
+            if job is None:
+                return None
+            if job.state != QUEUED:  # cancelled while it waited
+                self.dropped -= 1
+            elif worker.jobs and worker.load + job.meter.typical > FILL:
+                self.queue.put_back(job, job.priority)
+                return None
+            else:
+                self.waiting -= 1
+                return job
+        return None
+
+    def _put_into(self, worker: Worker, job: Job) -> tuple[Any, ...]:
+        """Book *job* as being inside *worker*; returns the message for it."""
+        route, arguments, deadline, _ = job.port
+        number = worker.next_number()
+        cost = max(LEAST, job.meter.typical)
+        worker.jobs[number] = (job, cost)
+        worker.load += cost
+        job.worker = (worker, number)
+        spec = None
+        if worker.known.get(route.number) != route.version:
+            worker.known[route.number] = route.version
+            spec = route.spec
+        return number, route.number, spec, arguments, deadline
+
     def _write_later(self, worker: Worker) -> None:
         if worker not in self._writing:
             self._writing.add(worker)
@@ -167,6 +197,8 @@ class Desk:
         if worker.push():
             self._writing.discard(worker)
             self.loop.remove_writer(worker.sock)
+            if not worker.jobs:
+                self._idle_again(worker)
 
     # ---- answers
 
@@ -175,17 +207,16 @@ class Desk:
             return
         gone = not self._collect(worker)
         if gone:
-            self._lost(worker)
+            lost(self, worker)
         elif not worker.receiving:
             self._go_on(worker)
 
-    def _collect(self, worker: Worker) -> bool:
+    def _collect(self, worker: Worker, rounds: int = ROUNDS) -> bool:
         """Take the answers that have come; False when the worker is gone."""
         try:
-            for number, status, count, body, start, wall, cpu in worker.receive():
+            for number, status, count, body, start, wall, cpu in worker.receive(rounds):
                 if status == wire.HELLO:
                     worker.ready = True
-                    self.lane.greeted()
                     continue
                 entry = worker.jobs.pop(number, None)
                 worker.finished += 1
@@ -196,12 +227,12 @@ class Desk:
                 if body is None:
                     job.value = None
                 else:
-                    _take_value(job, status, count, body)
+                    take_value(job, status, count, body)
                 self._end(job, start, wall, cpu)
         except EOFError:
             return False
         except TooLarge as large:
-            self._receive_in_thread(worker, large)
+            receive_in_thread(self, worker, large)
         return True
 
     def _end(self, job: Job, start: float, wall: float, cpu: float) -> None:
@@ -227,11 +258,13 @@ class Desk:
             if self.waiting and worker.load < FILL / 2 and not worker.backlog and not self.lane.wanted_by_others(self):
                 self._fill(worker, MOST)
             return
-        if not worker.ready:
+        if not worker.ready or worker.at_home or self._still_loading(worker):
             return
         worker.load = 0.0
         if self.lane.wanted_by_others(self):
             self._give_back(worker)
+            if self.waiting:
+                self.dispatch()  # no worker now, but a place in the line for one
             return
         if worker not in self.idle:
             self.idle.append(worker)
@@ -240,6 +273,17 @@ class Desk:
         else:
             # Not at once: a caller that calls again in its next step finds the worker still here.
             self.loop.call_soon(self._give_back_idle)
+
+    def _still_loading(self, worker: Worker) -> bool:
+        """Let a worker end the import that a cancelled job had begun, for the next call's sake; not for ever."""
+        if not worker.is_loading():
+            return False
+        assert worker.loading is not None
+        if time.monotonic() - worker.loading[1] > LONGEST_LOADING:
+            self._end_worker(worker)
+        else:
+            self.loop.call_later(LOOK, self._idle_again, worker)
+        return True
 
     def _give_back_idle(self) -> None:
         if self.waiting:
@@ -250,16 +294,17 @@ class Desk:
                 self._give_back(worker)
         if not any(worker.jobs for worker in self.workers):
             for worker in list(self.workers):
-                if not worker.receiving:
+                if not worker.receiving and not worker.is_loading():
                     self._give_back(worker)
 
     def _give_back(self, worker: Worker) -> None:
         if worker in self._writing:
             return  # it goes when it has taken what was meant for it
-        self._let_go(worker)
+        self.let_go(worker)
         self.lane.take_back(worker)
 
-    def _let_go(self, worker: Worker) -> None:
+    def let_go(self, worker: Worker) -> None:
+        """Have nothing more to do with *worker*."""
         self.workers.discard(worker)
         if worker in self.idle:
             self.idle.remove(worker)
@@ -268,48 +313,11 @@ class Desk:
             self._writing.discard(worker)
             self.loop.remove_writer(worker.sock)
 
-    # ---- a large result
-
-    def _receive_in_thread(self, worker: Worker, large: TooLarge) -> None:
-        worker.receiving = True
-        self.loop.remove_reader(worker.sock)
-        if worker in self._writing:
-            self._writing.discard(worker)
-            self.loop.remove_writer(worker.sock)
-        number, length, status, count, start, wall, cpu = large.head
-
-        def read() -> None:
-            value, error, broken = _read_large(worker, length, count, large.prefix)
-            large.prefix = b""
-            try:
-                self.loop.call_soon_threadsafe(arrived, value, error, broken)
-            except RuntimeError:  # the loop is closed
-                worker.receiving = False
-
-        def arrived(value: Any, error: Exception | None, broken: bool) -> None:
-            worker.receiving = False
-            worker.sock.setblocking(False)
-            if worker not in self.workers:
-                return
-            entry = None if broken and error is None else worker.jobs.pop(number, None)
-            if entry is not None:
-                worker.finished += 1
-                job, cost = entry
-                worker.load -= cost
-                job.value, job.error = value, None
-                if error is not None:
-                    job.error = _unrebuilt(job, error)
-                self._end(job, start, wall, cpu)
-            if broken:
-                worker.kill()
-                self._lost(worker)
-                return
-            self.loop.add_reader(worker.sock, self._on_readable, worker)
-            if worker.backlog:
-                self._write_later(worker)
-            self._go_on(worker)
-
-        threading.Thread(target=read, name=f"linecook-large-result-{worker.pid}", daemon=True).start()
+    def let_all_go(self) -> None:
+        """The lane is closed and this loop doesn't run: let go of every worker in its place."""
+        for worker in list(self.workers):
+            self.let_go(worker)
+            worker.close()
 
     # ---- giving up
 
@@ -317,6 +325,8 @@ class Desk:
         """See ``Lane.cancel``: what waits is dropped, what runs is killed with its worker."""
         if job.state == DONE:
             return "finished"
+        if job.state == KILLED:
+            return "stopped"
         if job.worker is None:
             if job.state == QUEUED:
                 self.waiting -= 1
@@ -327,6 +337,8 @@ class Desk:
             return "not started"
         worker, number = job.worker
         if worker.take_back(number):
+            if worker.preparing() == number:
+                worker.loading = (number, time.monotonic())
             self._forget(worker, number)
             self._drop(job)
             return "not started"
@@ -339,10 +351,10 @@ class Desk:
             self._forget(worker, number)
             job.state = DONE
             return "finished"
-        gone = not self._collect(worker)
+        gone = not self._collect(worker, sys.maxsize)
         if job.state == DONE:
             if gone:
-                self._lost(worker)
+                lost(self, worker)
             return "finished"
         if worker.receiving:
             return "finished"
@@ -371,6 +383,12 @@ class Desk:
         job.ended_at = time.monotonic()
         job.port = job.worker = None
 
+    def waiting_by_priority(self) -> Mapping[str, int]:
+        """Count those that wait, without those cancelled meanwhile; from any thread."""
+        return {
+            priority: sum(job.state == QUEUED for job in list(line)) for priority, line in self.queue._classes.items()
+        }
+
     def _sweep(self) -> None:
         for job in self.queue.drain():
             if job.state == QUEUED:
@@ -379,14 +397,14 @@ class Desk:
 
     def _take_back_others(self, worker: Worker, running: int) -> None:
         """Put what *worker* has not begun back at the head of the queue."""
-        back: list[int] = [number for number in worker.jobs if number != running and worker.take_back(number)]
-        # Numbers below the one that runs were run before it: their answers are in the socket.
-        for number in reversed([number for number in back if number > running]):
+        # What is neither begun nor taken back was run before: its answer is in the socket.
+        for number in reversed([number for number in worker.jobs if number != running and worker.take_back(number)]):
             job, cost = worker.jobs.pop(number)
             worker.load -= cost
-            self._requeue(job)
+            self.requeue(job)
 
-    def _requeue(self, job: Job) -> None:
+    def requeue(self, job: Job) -> None:
+        """Put *job*, sent and never begun, at the head of the queue."""
         job.worker = None
         job.state = QUEUED
         self.queue.put_back(job, job.priority)
@@ -398,76 +416,10 @@ class Desk:
     def _end_worker(self, worker: Worker) -> None:
         """Kill *worker*; whoever waits gets another at once."""
         worker.kill()
-        self._let_go(worker)
-        self.lane.bury(worker, self.loop)
+        self.let_go(worker)
+        self.lane.bury(worker)
         if self.waiting:
             self.dispatch()
-
-    # ---- deaths
-
-    def _lost(self, worker: Worker) -> None:
-        """The socket ended: find out why, tell the one whose body ran, send the others elsewhere."""
-        self._let_go(worker)
-        self._inquire(worker, 0)
-
-    def _inquire(self, worker: Worker, tries: int) -> None:
-        # The socket closes a moment before the exit code is there; a body may also have closed the socket and live on.
-        if not worker.reap():
-            if tries < 20:
-                self.loop.call_later(0.001 * (tries + 1) if tries < 5 else 0.01, self._inquire, worker, tries + 1)
-                return
-            worker.kill()
-        self._settle(worker)
-
-    def _settle(self, worker: Worker) -> None:
-        jobs = worker.jobs
-        worker.jobs = {}
-        begun, preparing = worker.begun(), worker.preparing()
-        culprit = begun if begun in jobs else preparing if preparing in jobs else 0
-        barren = self.lane.died(worker, bool(culprit), self.loop)
-        for number in reversed(jobs):
-            job = jobs[number][0]
-            if number == culprit:
-                job.error = self._loss(worker, job, begun == number)
-                job.started_at = worker.begun_at(number) or job.started_at
-                job.state = DONE
-                job.ended_at = time.monotonic()
-                job.port = job.worker = None
-                job.meter.calls += 1
-                job.meter.failures += 1
-                answer(job)
-            else:
-                self._requeue(job)
-        if barren:
-            self._give_up(worker)
-        elif self.waiting:
-            self.dispatch()
-
-    def _loss(self, worker: Worker, job: Job, begun: bool) -> LaneLost:
-        when = "under" if begun else "while it loaded the function and arguments of"
-        return LaneLost(
-            f"the worker process (pid {worker.pid}) died {when} {job.label or 'a call'}: {_reason(worker)}. Only this call "
-            "is lost; calls that had not begun in that worker run in another.",
-            call=job.frame,
-            work="stopped" if begun else "not started",
-            exitcode=worker.exitcode,
-        )
-
-    def _give_up(self, worker: Worker) -> None:
-        for job in self.queue.drain():
-            if job.state != QUEUED:
-                continue
-            job.state = DONE
-            job.port = None
-            job.error = LaneLost(
-                f"{job.label or 'a call'} could not run: worker processes die before they run anything, the last of "
-                f"{self.lane.barren}: {_reason(worker)}. See what they wrote to stderr; try: {sys.executable} -c pass",
-                call=job.frame,
-                work="not started",
-                exitcode=worker.exitcode,
-            )
-            answer(job)
-        self.waiting = self.dropped = 0
 
     # ---- looking after what runs
 
@@ -482,6 +434,11 @@ class Desk:
         now = time.monotonic()
         several = busy = False
         for worker in list(self.workers):
+            if not worker.ready and self.waiting:
+                busy = True
+                if now - worker.born > LONGEST_LOADING:
+                    self.lane.unlearn(None)
+                    self._end_worker(worker)
             if not worker.jobs or worker.receiving:
                 continue
             busy = True
@@ -496,8 +453,8 @@ class Desk:
                         self._take_back_others(worker, begun)
             several = several or len(worker.jobs) > 1
             if worker.reap():  # a process that the body forked may hold the socket open
-                self._collect(worker)
-                self._lost(worker)
+                self._collect(worker, sys.maxsize)
+                lost(self, worker)
         if busy:
             self._look_in(LOOK if several else GLANCE)
 
@@ -508,66 +465,3 @@ class Desk:
             start = worker.begun_at(number)
             if start:
                 job.started_at, job.state = start, RUNNING
-
-
-def _take_value(job: Job, status: int, count: int, body: memoryview) -> None:
-    """Rebuild what a worker answered into ``job.value`` or ``job.error``."""
-    try:
-        value = pickle.loads(body) if not count else wire.unpack(body, count)
-    except Exception as error:
-        job.error = _unrebuilt(job, error)
-        return
-    if status == wire.OK:
-        job.value = value
-    elif status == wire.UNPORTABLE:
-        job.error = NotPortable(
-            f"the result of {job.label} can't be sent back from its process: it{value}. Return plain data (numbers, text, "
-            "dataclasses), or use lane='thread'."
-        )
-    else:
-        from .worker_errors import decode
-
-        error = decode(value, job.label)
-        if status == wire.UNLOADABLE:
-            job.error = NotPortable(f"{job.label} or its arguments can't be loaded in a worker process: {error!r}")
-            job.error.__cause__ = error
-        else:
-            job.error = contained(error, job.label, job.frame)
-
-
-def _unrebuilt(job: Job, error: Exception) -> NotPortable:
-    problem = NotPortable(
-        f"the result of {job.label} can't be rebuilt in this process: {type(error).__name__}: {error}. Return plain data, "
-        "or use lane='thread'."
-    )
-    problem.__cause__ = error
-    return problem
-
-
-def _read_large(worker: Worker, length: int, count: int, prefix: bytes) -> tuple[Any, Exception | None, bool]:
-    """On a thread: read and rebuild a large result; returns it, or what went wrong, and whether the stream is broken."""
-    worker.sock.setblocking(True)
-    reader = wire.Reader(worker.sock, length, prefix)
-    try:
-        return reader.load(count), None, False
-    except (EOFError, OSError):
-        return None, None, True
-    except Exception as error:
-        return None, error, reader.left > 0
-
-
-def _reason(worker: Worker) -> str:
-    code = worker.exitcode
-    if code is None or (code == -signal.SIGKILL and worker.killed):
-        return "it closed its connection to this process"
-    if code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = f"signal {-code}"
-        hint = " (out of memory, or somebody killed it)" if code == -signal.SIGKILL else ""
-        return f"killed by {name}{hint}"
-    return f"it exited with code {code}"
-
-
-__all__ = ["Desk", "Route", "socket"]

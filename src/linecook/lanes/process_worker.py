@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,9 +22,17 @@ from .base import Job
 
 PROGRAM = str(Path(__file__).with_name("worker.py"))
 
+UNKNOWN = 1 << 16
+
 FIRST_BUFFER = 64 * 1024
 LARGEST_BUFFER = 4 * 1024 * 1024
 """A result beyond this is read by a thread, so that the loop doesn't stand still while it is copied and rebuilt."""
+
+AT_ONCE = 1 << 20
+"""Bytes to write before the loop has its turn: a worker that reads as fast as we write would hold it for a gigabyte."""
+
+ROUNDS = 8
+"""Buffers to read before the loop has its turn."""
 
 Answer = tuple[int, int, int, memoryview | None, float, float, float]
 """number, status, count of buffers, body, start, wall seconds, CPU seconds (negative: not measured)."""
@@ -46,7 +55,10 @@ class Worker:
       known: the version of each route's spec that it has been told.
       ready: it has said hello.
       receiving: a thread reads a large result from it; the loop keeps its hands off the socket.
+      loading: number of a cancelled job whose function or arguments it was still loading, and when that was seen.
       finished: jobs it has answered, ever.
+      at_home: it has been sent home.
+      exitcode: None until it is collected; negative: of a signal; ``UNKNOWN`` when somebody else collected it.
     """
 
     __slots__ = (
@@ -55,12 +67,15 @@ class Worker:
         "_life",
         "_out",
         "_page",
+        "at_home",
+        "born",
         "exitcode",
         "finished",
         "jobs",
         "killed",
         "known",
         "load",
+        "loading",
         "modules",
         "number",
         "path",
@@ -77,6 +92,9 @@ class Worker:
         self.ready = False
         self.receiving = False
         self.killed = False
+        self.at_home = False
+        self.born = time.monotonic()
+        self.loading: tuple[int, float] | None = None
         self.finished = 0
         self.number = 0
         self.exitcode: int | None = None
@@ -134,9 +152,10 @@ class Worker:
         """Send small jobs in one message."""
         self._send(wire.JOBS, 0, batch)
 
-    def send_bulky(self, head: tuple[Any, ...], bulk: wire.Bulk) -> None:
-        """Send one job with large arguments."""
-        self._send(wire.BULKY, len(bulk.buffers), head, bulk.parts())
+    def send_bulky(self, message: tuple[Any, ...]) -> None:
+        """Send one job whose arguments are a ``Bulk``."""
+        number, route, spec, bulk, deadline = message
+        self._send(wire.BULKY, len(bulk.buffers), (number, route, spec, bulk.size, deadline), bulk.parts())
 
     def _send(self, kind: int, count: int, message: Any, parts: Iterable[Any] = ()) -> None:
         body = pickle.dumps(message, 5)
@@ -150,11 +169,20 @@ class Worker:
         return bool(self._out)
 
     def push(self) -> bool:
-        """Send as much as the socket takes; True when all has left. A dead worker takes everything: its end is noticed by reading."""
+        """Send what the socket takes, ``AT_ONCE`` at most; True when all has left.
+
+        A dead worker takes everything: its end is noticed by reading.
+        """
         out = self._out
+        left = AT_ONCE
         try:
-            while out:
-                sent = self.sock.sendmsg(list(out)[:512]) if len(out) > 1 else self.sock.send(out[0])
+            while out and left > 0:
+                first = out[0][:AT_ONCE]
+                if len(out) > 1 and first.nbytes == out[0].nbytes:
+                    sent = self.sock.sendmsg([first, out[1][:AT_ONCE]])
+                else:
+                    sent = self.sock.send(first)
+                left -= sent
                 while sent:
                     size = out[0].nbytes
                     if sent < size:
@@ -166,18 +194,18 @@ class Worker:
             return False
         except OSError:
             out.clear()
-        return True
+        return not out
 
     # ---- from the worker
 
-    def receive(self) -> Iterator[Answer]:
-        """Read what has come; the bodies are valid until the next step.
+    def receive(self, rounds: int = ROUNDS) -> Iterator[Answer]:
+        """Read what has come, at most *rounds* buffers full; the bodies are valid until the next step.
 
         Raises:
           EOFError: it is gone, and all it had said has been yielded.
           TooLarge: see there; everything before has been yielded.
         """
-        while True:
+        for _ in range(rounds):
             try:
                 received = self.sock.recv_into(memoryview(self._buffer)[self._have :])
             except (BlockingIOError, InterruptedError):
@@ -205,7 +233,7 @@ class Worker:
                 if have - at < need:
                     if length > LARGEST_BUFFER:
                         prefix = bytes(view[at + head_bytes : have])
-                        at = have
+                        at, need = have, 0
                         raise TooLarge(head, prefix)
                     break
                 body = view[at + head_bytes : at + need] if length else None
@@ -243,9 +271,15 @@ class Worker:
         return start if self.begun() == number else 0.0
 
     def take_back(self, number: int) -> bool:
-        """Keep job *number* from beginning; False when its body has begun already."""
+        """Keep job *number* from beginning; False when its body has begun, or ended (numbers begin in order)."""
         self._page[wire.FLAGS_AT + number % wire.FLAGS] = 1
-        return self.begun() != number
+        return self.begun() < number
+
+    def is_loading(self) -> bool:
+        """Say whether it is still loading what the cancelled job in ``loading`` needs."""
+        if self.loading is not None and self.preparing() != self.loading[0]:
+            self.loading = None
+        return self.loading is not None
 
     def next_number(self) -> int:
         """Return the number for a new job, its flag down."""
@@ -259,11 +293,17 @@ class Worker:
         """SIGKILL it and every process it has started that is still in its group."""
         if self.exitcode is None:
             self.killed = True
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # its body may have left the group
+                os.kill(self.pid, signal.SIGKILL)
+            self._kill_group()
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def send_home(self) -> None:
-        """Ask it to end: it runs what tools registered, and goes."""
+        """Ask it to end: it runs what tools registered, and goes; what its bodies left running is left alone."""
+        self.at_home = True
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
 
@@ -271,13 +311,14 @@ class Worker:
         """Collect its exit code if it has ended; never waits."""
         if self.exitcode is None:
             try:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                    return False
+                if not self.at_home:  # its group's number is ours only until the next line
+                    self._kill_group()
+                self.exitcode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
             except ChildProcessError:  # somebody else collected it
-                self.exitcode = 0
-            else:
-                if pid:
-                    self.exitcode = os.waitstatus_to_exitcode(status)
-        return self.exitcode is not None
+                self.exitcode = UNKNOWN
+        return True
 
     def close(self) -> None:
         """Let go of its socket, its page and its life pipe (which kills it if it still lives)."""
@@ -287,6 +328,11 @@ class Worker:
             self._life = -1
         self._out.clear()
         self._buffer = bytearray()
+
+    def __del__(self) -> None:
+        # A loop that was never closed may go with what it had borrowed.
+        if hasattr(self, "sock"):
+            self.close()
 
     def forget(self) -> None:
         """In a forked child: close our copies; the process is our parent's."""

@@ -2,17 +2,25 @@
 
 A frame is a head that says how much follows, and then that much. Small things travel pickled inside their frame; large
 ones as they lie in memory: pickle's protocol 5 (PEP 574) leaves big buffers out of band, and its file interface hands
-big ``bytes`` over uncopied. Imported by workers by path, so nothing here imports more than C modules that cost nothing.
+big ``bytes`` over uncopied. Workers import this file by path, so nothing here imports more than C modules.
 
-Parent to worker:  ``HEAD(kind, count, length)`` + a pickle of ``length`` bytes. ``SETUP``: a dict. ``JOBS``: a list of
-(number, route, spec or None, arguments, deadline or None). ``BULKY``: one (number, route, spec, None, deadline),
-followed by a body of ``count`` buffers.
+Parent to worker:  ``HEAD(kind, count, length)`` + a pickle of ``length`` bytes. ``SETUP``: a dict. ``IMPORT``: names of
+modules. ``JOBS``: a list of (number, route, spec or None, arguments, deadline or None). ``BULKY``: one (number, route,
+spec, size of the body, deadline), followed by a body with ``count`` buffers.
 Worker to parent:  ``RESULT(number, length, status, count, start, wall, cpu)`` + a body of ``length`` bytes.
-A body: ``count + 1`` lengths of 8 bytes (buffers, then stream), the buffers, the stream; without buffers, the stream alone.
+A body: ``count + 1`` lengths of 8 bytes (buffers, then stream), the buffers, the stream; with none, the stream.
 """
 
-from _pickle import Pickler, Unpickler, dumps, loads
+from __future__ import annotations
+
+from _pickle import Pickler, Unpickler, loads
+from _socket import MSG_WAITALL
 from _struct import Struct
+
+TYPE_CHECKING = False  # typing costs a worker 3 ms
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
 HEAD = Struct("<BxxxIQ")
 SETUP, JOBS, BULKY, IMPORT = range(4)
@@ -26,9 +34,9 @@ OK, RAISED, UNPORTABLE, UNLOADABLE, HELLO = range(5)
 PAGE_BYTES = 4096
 NUMBER = Struct("<Q")
 TIME = Struct("<d")
-PREPARING_AT = 0  # number of the job whose function and arguments are being loaded
+PREPARING_AT = 0  # number of the job that is being loaded, or that runs; 0 after one was skipped
 TIME_AT = 8  # monotonic seconds when the body began; written before its number
-STARTED_AT = 16  # number of the job whose body has begun
+STARTED_AT = 16  # number of the job whose body has begun; grows
 FLAGS_AT = 64
 FLAGS = 2048  # more than can be in one worker at a time
 
@@ -36,24 +44,28 @@ BULKY_BYTES = 64 * 1024
 BUFFER_BYTES = 16 * 1024  # smaller buffers aren't worth a place of their own
 
 _LEAVES = frozenset((int, float, bool, type(None), complex))
+_SHORT = 32
 
 
-def is_bulky(things, depth=2):
-    """Say whether *things* hold something worth the slower, copyless way; looks two containers deep, at 32 items each."""
+def is_bulky(things: Iterable[Any], depth: int = 2) -> bool:
+    """Say whether *things* hold something worth the slower, copyless way; looks two deep, at 32 items each."""
     for thing in things:
-        kind = type(thing)
+        kind = type(thing)  # pyright: ignore[reportUnknownVariableType]
         if kind in _LEAVES:
             continue
         if kind is str or kind is bytes or kind is bytearray:
             if len(thing) >= BULKY_BYTES:
                 return True
-        elif kind is list or kind is tuple or kind is dict:
-            if depth and thing:
-                inside = thing.values() if kind is dict else thing
-                if is_bulky(inside if len(thing) <= 32 else list(inside)[:32] if kind is dict else thing[:32], depth - 1):
-                    return True
-        elif getattr(thing, "nbytes", 0).__class__ is int and getattr(thing, "nbytes", 0) >= BULKY_BYTES:
-            return True
+        elif kind is list or kind is tuple:
+            if depth and is_bulky(thing[:_SHORT], depth - 1):
+                return True
+        elif kind is dict:
+            if depth and len(thing) <= _SHORT and is_bulky(thing.values(), depth - 1):
+                return True
+        else:
+            size = getattr(thing, "nbytes", 0)
+            if type(size) is int and size >= BULKY_BYTES:
+                return True
     return False
 
 
@@ -62,14 +74,14 @@ class Bulk:
 
     __slots__ = ("buffers", "chunks", "size")
 
-    def __init__(self, chunks, buffers):
+    def __init__(self, chunks: list[bytes], buffers: list[memoryview]) -> None:
         self.chunks = chunks
         self.buffers = buffers
         self.size = sum(map(len, chunks))
         if buffers:
             self.size += 8 * (len(buffers) + 1) + sum(buffer.nbytes for buffer in buffers)
 
-    def parts(self):
+    def parts(self) -> Sequence[bytes | memoryview]:
         """Return what to send, in order."""
         if not self.buffers:
             return self.chunks
@@ -80,19 +92,22 @@ class Bulk:
 class _Sink:
     __slots__ = ("write",)
 
+    write: Any
 
-def pack_bulk(value, pickler=Pickler):
+
+def pack_bulk(value: object, pickler: Any = Pickler) -> Bulk:
     """Pickle *value* without copying its large parts.
 
-    They are sent from where they lie: changed before they have left, they arrive changed.
+    Buffers (numpy arrays) are sent from where they lie: changed before they have left, they arrive changed.
     """
-    chunks, buffers = [], []
+    chunks: list[bytes] = []
+    buffers: list[memoryview] = []
     sink = _Sink()
     sink.write = chunks.append
 
-    def keep(buffer):
+    def keep(buffer: Any) -> bool:
         try:
-            raw = buffer.raw()
+            raw: memoryview = buffer.raw()
         except BufferError:  # not contiguous
             return True
         if raw.nbytes < BUFFER_BYTES:
@@ -104,13 +119,13 @@ def pack_bulk(value, pickler=Pickler):
     return Bulk(chunks, buffers)
 
 
-def unpack(body, count):
-    """Rebuild a value from a whole *body* (a memoryview that will be overwritten: buffers are copied out)."""
+def unpack(body: memoryview, count: int) -> Any:
+    """Rebuild a value from a whole *body* that will be overwritten (buffers are copied out)."""
     if not count:
         return loads(body)
     lengths = [NUMBER.unpack_from(body, 8 * i)[0] for i in range(count + 1)]
     at = 8 * (count + 1)
-    buffers = []
+    buffers: list[bytearray] = []
     for length in lengths[:-1]:
         buffers.append(bytearray(body[at : at + length]))
         at += length
@@ -118,48 +133,59 @@ def unpack(body, count):
 
 
 class Reader:
-    """A body of *length* bytes still arriving on a blocking *sock*: a file for ``Unpickler``, which reads big ``bytes``
-    straight into their place. ``prefix``: what has been received of it already.
+    """A body still arriving on a blocking socket, as a file for ``Unpickler``: big ``bytes`` are read into their place.
+
+    Attributes:
+      left: bytes of the body that have not been read yet.
     """
 
-    def __init__(self, sock, length, prefix=b""):
+    __slots__ = ("_prefix", "_sock", "left")
+
+    def __init__(self, sock: Any, length: int, prefix: bytes = b"") -> None:
         self._sock = sock
-        self._prefix = memoryview(prefix)
+        self._prefix = memoryview(prefix)  # what somebody has received of it already
         self.left = length
 
-    def readinto(self, target):
+    def readinto(self, target: Any) -> int:
         """Fill *target*; raises EOFError when the other side is gone."""
-        view = memoryview(target)
-        if view.format != "B":
-            view = view.cast("B")
+        view = memoryview(target).cast("B")
         at, size = 0, len(view)
         if self._prefix:
             at = min(size, len(self._prefix))
             view[:at] = self._prefix[:at]
             self._prefix = self._prefix[at:]
         while at < size:
-            received = self._sock.recv_into(view[at:])
+            received: int = self._sock.recv_into(view[at:])
             if not received:
                 raise EOFError
             at += received
         self.left -= size
         return size
 
-    def read(self, size):
+    def read(self, size: int) -> bytes:
         """Return exactly *size* bytes, fewer only at the end of the body."""
-        data = bytearray(min(size, self.left))
-        self.readinto(data)
-        return bytes(data)
+        size = min(size, self.left)
+        if self._prefix:
+            data = bytearray(size)
+            self.readinto(data)
+            return bytes(data)
+        whole: bytes = self._sock.recv(size, MSG_WAITALL) if size else b""
+        self.left -= len(whole)
+        if len(whole) < size:  # a signal, or the end
+            rest = bytearray(size - len(whole))
+            self.readinto(rest)
+            whole += rest
+        return whole
 
-    def readline(self):
+    def readline(self) -> bytes:
         """Unused by protocol 5; an ``Unpickler`` asks that it exist."""
         raise EOFError
 
-    def load(self, count):
-        """Rebuild the value; whatever happens, the body is read to its end."""
+    def load(self, count: int) -> Any:
+        """Rebuild the value, which has *count* buffers; whatever happens, the body is read to its end."""
         try:
             lengths = [NUMBER.unpack(self.read(8))[0] for _ in range(count + 1 if count else 0)]
-            buffers = []
+            buffers: list[bytearray] = []
             for length in lengths[:-1]:
                 buffer = bytearray(length)
                 self.readinto(buffer)
@@ -168,27 +194,22 @@ class Reader:
         finally:
             self.drain()
 
-    def drain(self):
+    def drain(self) -> None:
         """Read what is left and forget it."""
         if self.left:
-            scratch = bytearray(min(self.left, 1 << 20))
+            scratch = memoryview(bytearray(min(self.left, 1 << 20)))
             while self.left:
-                self.readinto(memoryview(scratch)[: min(self.left, len(scratch))])
+                self.readinto(scratch[: min(self.left, len(scratch))])
 
 
-def send_all(sock, parts):
+def send_all(sock: Any, parts: Iterable[bytes | memoryview]) -> None:
     """Send *parts* in order on a blocking *sock*."""
     views = [view for part in parts if (view := memoryview(part).cast("B")).nbytes]
     while views:
-        sent = sock.sendmsg(views[:512])
+        sent: int = sock.sendmsg(views[:512])
         while sent:
-            first = views[0]
-            if sent >= first.nbytes:
-                sent -= first.nbytes
-                del views[0]
-            else:
-                views[0] = first[sent:]
-                sent = 0
-
-
-__all__ = ["dumps", "loads"]
+            if sent < views[0].nbytes:
+                views[0] = views[0][sent:]
+                break
+            sent -= views[0].nbytes
+            del views[0]

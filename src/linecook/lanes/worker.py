@@ -6,8 +6,14 @@ places where user code could meet them: the module table (under these plain name
 
 import sys
 
-if __name__ == "__main__":
-    import worker_main  # pyright: ignore
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import worker_main
+elif __name__ == "__main__":
+    sys.path.insert(0, __file__.rpartition("/")[0])  # not there by itself under python -P and -I
+    import worker_main
 
     del sys.path[0]
+
+if __name__ == "__main__":
     worker_main.main()

@@ -1,7 +1,8 @@
 """An exception's way home from a worker: taken apart there so that it always travels, put together here.
 
 Its class may refuse to be pickled, its constructor to be called with ``args`` alone (one that wants two arguments
-breaks the standard pool for good); its traceback can't travel at all and goes as a note. Used by the worker (``encode``) and by the parent (``decode``).
+breaks the standard pool for good); its traceback can't travel at all and goes as a note.
+Used by the worker (``encode``) and by the parent (``decode``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from .._core.errors import CallError
 
 
 def encode(error: BaseException) -> dict[str, Any]:
-    """Take *error* apart: into itself, pickled, where it can be; its class, arguments and state, each if it can; its text."""
+    """Take *error* apart: itself pickled, its class, arguments and state, each if it can be; its text."""
     cls = type(error)
     return {
         "whole": _pickled(error),
@@ -77,7 +78,7 @@ def _pickled(thing: object) -> bytes | None:
     try:
         import cloudpickle
 
-        data: bytes = cloudpickle.dumps(thing, 5)
+        data: bytes = cloudpickle.dumps(thing, 5)  # pyright: ignore[reportUnknownMemberType]
         return data
     except BaseException:
         return None

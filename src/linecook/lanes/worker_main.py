@@ -5,46 +5,61 @@ sent as soon as its body has ended, never kept for company: the next body may sp
 survive the kill.
 """
 
+from __future__ import annotations
+
+import fcntl
+import os
 import sys
 from _pickle import dumps, loads
 from _socket import socket
 from mmap import mmap
 from time import monotonic, thread_time
-import fcntl
-import os
 
-import wire
-from wire import FLAGS, FLAGS_AT, HEAD, NUMBER, PREPARING_AT, RESULT, STARTED_AT, TIME, TIME_AT
+TYPE_CHECKING = False  # typing costs a worker 3 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
-# High numbers: a body that closes everything and opens files anew must not be given ours (test_a_body_that_closes_...).
+    from . import wire
+else:
+    import wire
+
+# High numbers: a body that closes everything and opens files anew must not be given ours.
 SOCKET_FD, LIFE_FD, PAGE_FD = 100, 101, 102
+
+SHORT = 100e-6
+"""Seconds; after a longer body of the same function the CPU clock is read in any case."""
 
 _F_SETSIG = 10
 _SIGKILL = 9
 
-at_end = []
+at_end: list[Callable[[], object]] = []
 """Callbacks for the end of this worker, in order of registration; run in reverse. See ``worker_hooks``."""
 
 live = True
 """False in a process that a body forked off: it isn't a worker."""
 
-_bodies = {}
-_specs = {}
-_seen = {}
+deadline: float | None = None
+"""Monotonic seconds at which the nearest deadline of the call under way passes; None: there is none."""
+
+_specs: dict[int, tuple[str, Any, str]] = {}
+_bodies: dict[int, Callable[..., Any]] = {}
+_runs: dict[int, int] = {}
 """Per route: how many bodies ran, for sampling the CPU clock."""
 
 
-def main():
+def main() -> None:
     """Serve until the parent closes the socket; the life pipe ends the process when the parent dies."""
     _tie_life_to_parent()
     sock = socket(fileno=SOCKET_FD)
     page = mmap(PAGE_FD, wire.PAGE_BYTES)
     os.close(PAGE_FD)
     os.closerange(3, SOCKET_FD)  # what a library of the parent left open for every child
+    os.closerange(PAGE_FD + 1, 1 << 16)
     os.register_at_fork(after_in_child=_leave)
     _take_main_away()
     try:
-        _serve(sock, page)
+        _Server(sock, page).serve()
     except (EOFError, OSError):
         pass
     finally:
@@ -53,7 +68,7 @@ def main():
         os._exit(0)
 
 
-def _tie_life_to_parent():
+def _tie_life_to_parent() -> None:
     """Ask the kernel to kill this process and its group when the parent's end of the life pipe closes.
 
     By signal, not by a thread that waits: C code that holds the interpreter would keep the thread from acting.
@@ -63,8 +78,7 @@ def _tie_life_to_parent():
         os.set_inheritable(fd, False)
     fcntl.fcntl(LIFE_FD, fcntl.F_SETOWN, -os.getpid())
     fcntl.fcntl(LIFE_FD, _F_SETSIG, _SIGKILL)
-    fcntl.fcntl(LIFE_FD, fcntl.F_SETFL, fcntl.fcntl(LIFE_FD, fcntl.F_GETFL) | os.O_ASYNC)
-    os.set_blocking(LIFE_FD, False)
+    fcntl.fcntl(LIFE_FD, fcntl.F_SETFL, fcntl.fcntl(LIFE_FD, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
     try:
         if not os.read(LIFE_FD, 1):  # it closed before we asked to be told
             os._exit(0)
@@ -72,7 +86,7 @@ def _tie_life_to_parent():
         pass
 
 
-def _leave():
+def _leave() -> None:
     global live
     live = False
     for fd in (SOCKET_FD, LIFE_FD):
@@ -82,7 +96,7 @@ def _leave():
             pass
 
 
-def _take_main_away():
+def _take_main_away() -> None:
     """Give user code an empty ``__main__`` of its own, and put this module where ``worker_hooks`` finds it.
 
     Pickling an object of the parent's ``__main__`` by name then fails here, as it must, and goes by value.
@@ -93,60 +107,122 @@ def _take_main_away():
     modules["__main__"] = type(sys)("__main__")
 
 
-def _serve(sock, page):
-    while True:
-        head = _receive(sock, HEAD.size)
-        kind, count, length = HEAD.unpack(head)
-        message = loads(_receive(sock, length))
-        if kind == wire.JOBS:
-            for number, route, spec, arguments, deadline in message:
-                _work(sock, page, number, route, spec, deadline, arguments, 0)
-        elif kind == wire.BULKY:
-            number, route, spec, size, deadline = message
-            reader = wire.Reader(sock, size)
-            try:
-                _work(sock, page, number, route, spec, deadline, reader, count)
-            finally:
-                if live:
-                    reader.drain()
-        elif kind == wire.IMPORT:
-            _import(message)
-        else:
-            _set_up(message)
-            sock.sendall(RESULT.pack(0, 0, wire.HELLO, 0, 0.0, 0.0, 0.0))
-        _flush()
+class _Server:
+    """Serves one socket, showing on *page* what it does."""
 
+    __slots__ = ("_page", "_sock")
 
-def _receive(sock, size):
-    data = sock.recv(size)
-    if len(data) == size:
+    def __init__(self, sock: socket, page: mmap) -> None:
+        self._sock = sock
+        self._page = page
+
+    def serve(self) -> None:
+        """Take messages, one after the other; raises EOFError when the parent has closed the socket."""
+        while True:
+            kind, count, length = wire.HEAD.unpack(self._receive(wire.HEAD.size))
+            message = loads(self._receive(length))
+            if kind == wire.JOBS:
+                for number, route, spec, arguments, deadline in message:
+                    self._work(number, route, spec, deadline, arguments)
+            elif kind == wire.BULKY:
+                number, route, spec, size, deadline = message
+                reader = wire.Reader(self._sock, size)
+                self._work(number, route, spec, deadline, reader, count)
+                reader.drain()
+            elif kind == wire.IMPORT:
+                _import(message)
+            else:
+                _set_up(message)
+                self._sock.sendall(wire.RESULT.pack(0, 0, wire.HELLO, 0, 0.0, 0.0, 0.0))
+            _flush()
+
+    def _receive(self, size: int) -> bytes:
+        data = self._sock.recv(size)
+        while len(data) < size:
+            more = self._sock.recv(size - len(data))
+            if not more:
+                raise EOFError
+            data += more
         return data
-    if not data:
-        raise EOFError
-    whole = bytearray(size)
-    view = memoryview(whole)
-    at = len(data)
-    view[:at] = data
-    while at < size:
-        received = sock.recv_into(view[at:])
-        if not received:
-            raise EOFError
-        at += received
-    return whole
+
+    def _work(self, number: int, route: int, spec: Any, deadline: float | None, arguments: Any, count: int = 0) -> None:
+        """Run one job and send its answer; returns silently when it was taken back before its body began."""
+        if spec is not None:
+            _specs[route] = spec
+            _bodies.pop(route, None)
+        page = self._page
+        wire.NUMBER.pack_into(page, wire.PREPARING_AT, number)
+        flag = wire.FLAGS_AT + number % wire.FLAGS
+        if page[flag]:
+            wire.NUMBER.pack_into(page, wire.PREPARING_AT, 0)
+            return
+        try:
+            body = _bodies.get(route) or _resolve(route)
+            args, kwargs = loads(arguments) if type(arguments) is bytes else arguments.load(count)
+        except BaseException as error:
+            self._answer(number, wire.UNLOADABLE, _describe(error), monotonic(), 0.0, -1.0)
+            return
+        _tell_deadline(deadline)
+        runs = _runs[route] = _runs.get(route, -1) + 1
+        # The CPU clock costs 1 µs, as much as a no-op: of short bodies, read it for the first and then for every 16th.
+        began_cpu = thread_time() if runs < 8 or not runs & 15 else -1.0
+        start = monotonic()
+        wire.TIME.pack_into(page, wire.TIME_AT, start)
+        wire.NUMBER.pack_into(page, wire.STARTED_AT, number)
+        if page[flag]:
+            wire.NUMBER.pack_into(page, wire.PREPARING_AT, 0)
+            return
+        status = wire.OK
+        try:
+            value = body(*args, **kwargs)
+        except BaseException as error:
+            status, value = wire.RAISED, error
+        wall = monotonic() - start
+        if wall > SHORT:
+            _runs[route] = -1
+        if not live:  # a body forked, and its child came back here
+            _flush()
+            os._exit(0)
+        cpu = thread_time() - began_cpu if began_cpu >= 0.0 else -1.0
+        args = kwargs = None
+        if status == wire.RAISED:
+            value = _describe(value)
+        self._answer(number, status, value, start, wall, cpu)
+
+    def _answer(self, number: int, status: int, value: Any, start: float, wall: float, cpu: float) -> None:
+        count = 0
+        if value is None and status == wire.OK:
+            self._sock.sendall(wire.RESULT.pack(number, 0, wire.OK, 0, start, wall, cpu))
+            return
+        try:
+            if wire.is_bulky((value,)):
+                bulk = wire.pack_bulk(value)
+                size, count, parts = bulk.size, len(bulk.buffers), bulk.parts()
+            else:
+                body = dumps(value, 5)
+                size, parts = len(body), (body,)
+        except BaseException as error:
+            status, body = _by_value(status, value, error)
+            size, parts = len(body), (body,)
+        head = wire.RESULT.pack(number, size, status, count, start, wall, cpu)
+        if size < 4096:
+            self._sock.sendall(b"".join((head, *parts)))
+        else:
+            wire.send_all(self._sock, (head, *parts))
 
 
-def _set_up(setup):
+def _set_up(setup: dict[str, Any]) -> None:
     sys.path[:] = setup["path"]
     sys.argv[:] = setup["argv"]
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.reconfigure(line_buffering=True)  # a killed worker has said what it printed
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed worker has said what it printed
         except (AttributeError, ValueError, OSError):
             pass
     _import(setup["modules"])
 
 
-def _import(names):
+def _import(names: list[str]) -> None:
     """Import what tools will need; a module that can't be imported is reported by the job that needs it."""
     for name in names:
         try:
@@ -155,49 +231,10 @@ def _import(names):
             pass
 
 
-def _work(sock, page, number, route, spec, deadline, arguments, count):
-    """Run one job and send its answer; returns silently when it was taken back before its body began."""
-    if spec is not None:
-        _specs[route] = spec
-        _bodies.pop(route, None)
-    NUMBER.pack_into(page, PREPARING_AT, number)
-    flag = FLAGS_AT + number % FLAGS
-    if page[flag]:
-        return
-    try:
-        body = _bodies.get(route) or _resolve(route)
-        args, kwargs = loads(arguments) if type(arguments) is bytes else arguments.load(count)
-    except BaseException as error:
-        if live:
-            _answer(sock, number, wire.UNLOADABLE, _describe(error), monotonic(), 0.0, -1.0)
-        return
-    _tell_deadline(deadline)
-    seen = _seen[route] = _seen.get(route, -1) + 1
-    # The CPU clock costs 1 µs, as much as a no-op: read it for the first bodies and then for every 16th.
-    began_cpu = thread_time() if seen < 8 or not seen & 15 else -1.0
-    start = monotonic()
-    TIME.pack_into(page, TIME_AT, start)
-    NUMBER.pack_into(page, STARTED_AT, number)
-    if page[flag]:
-        return
-    try:
-        value = body(*args, **kwargs)
-    except BaseException as error:
-        status, value = wire.RAISED, error
-    else:
-        status = wire.OK
-    wall = monotonic() - start
-    if not live:  # a body forked, and its child came back here
-        os._exit(0)
-    cpu = thread_time() - began_cpu if began_cpu >= 0.0 else -1.0
-    if status == wire.RAISED:
-        value = _describe(value)
-    _answer(sock, number, status, value, start, wall, cpu)
-
-
-def _resolve(route):
+def _resolve(route: int) -> Callable[..., Any]:
     """Find the function that *route* stands for: by name, or out of its bytes."""
     kind, where, what = _specs[route]
+    body: Any
     if kind == "value":
         body = loads(where)
     else:
@@ -208,43 +245,23 @@ def _resolve(route):
         if type(body).__module__.startswith("linecook.") and hasattr(body, "body"):
             body = body.body  # the tool object stands where its function stood
     _bodies[route] = body
-    return body
+    return body  # type: ignore[no-any-return]
 
 
-def _tell_deadline(deadline):
-    module = sys.modules.get("linecook._core.deadline")
-    if module is not None and hasattr(module, "set_remaining"):
-        module.set_remaining(None if deadline is None else max(0.0, deadline - monotonic()))
+def _tell_deadline(at: float | None) -> None:
+    global deadline
+    deadline = at
+    module: Any = sys.modules.get("linecook._core.deadline")
+    if module is not None:
+        module.set_remaining(None if at is None else max(0.0, at - monotonic()))
 
 
-def _answer(sock, number, status, value, start, wall, cpu):
-    if value is None and status == wire.OK:
-        sock.sendall(RESULT.pack(number, 0, wire.OK, 0, start, wall, cpu))
-        return
-    try:
-        if wire.is_bulky((value,)):
-            bulk = wire.pack_bulk(value)
-            head = RESULT.pack(number, bulk.size, status, len(bulk.buffers), start, wall, cpu)
-            del value
-            wire.send_all(sock, [head, *bulk.parts()])
-            return
-        body = dumps(value, 5)
-    except (OSError, EOFError):
-        raise
-    except BaseException as error:
-        status, body = _second_try(value, error)
-    if len(body) < 4096:
-        sock.sendall(RESULT.pack(number, len(body), status, 0, start, wall, cpu) + body)
-    else:
-        wire.send_all(sock, (RESULT.pack(number, len(body), status, 0, start, wall, cpu), body))
-
-
-def _second_try(value, error):
+def _by_value(status: int, value: Any, error: BaseException) -> tuple[int, bytes]:
     """Send by value what has no importable name (classes of the parent's main program); else say what is in the way."""
     try:
         import cloudpickle
 
-        return wire.OK, cloudpickle.dumps(value, 5)
+        return status, cloudpickle.dumps(value, 5)  # pyright: ignore[reportUnknownMemberType]
     except BaseException as second:
         error = second if isinstance(second, MemoryError) else error
     try:
@@ -252,22 +269,25 @@ def _second_try(value, error):
 
         reason = culprit(value)
     except BaseException:
-        reason = f"{type(value).__qualname__}: {error}"
+        reason = f" is a {type(value).__qualname__} ({error})"
     return wire.UNPORTABLE, dumps(reason, 5)
 
 
-def _describe(error):
-    """Return an exception in parts that can always travel: itself if it can, else its class, arguments and state."""
-    module = sys.modules["_linecook_worker"]
-    encode = getattr(module, "encode", None)
-    if encode is None:
+def _describe(error: BaseException) -> dict[str, Any]:
+    """Return an exception in parts that can always travel; ``worker_errors`` is imported with the first one."""
+    try:
         from linecook.lanes.worker_errors import encode
 
-        module.encode = encode
-    return encode(error)
+        return encode(error)
+    except BaseException as trouble:
+        text = f"{type(error).__qualname__} (it can't be described: {trouble!r})"
+        return {
+            "whole": None, "class": None, "args": None, "state": {}, "notes": [], "type": type(error).__qualname__,
+            "message": "", "traceback": text, "pid": os.getpid(),
+        }  # fmt: skip
 
 
-def _flush():
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -275,20 +295,14 @@ def _flush():
             pass
 
 
-def _go_home():
+def _go_home() -> None:
     """The polite end: what tools registered, in reverse; then what Python's atexit holds."""
     for callback in reversed(at_end):
         try:
             callback()
         except BaseException as error:
-            try:
-                sys.excepthook(type(error), error, error.__traceback__)
-            except BaseException:
-                pass
-    try:
-        import atexit
+            sys.excepthook(type(error), error, error.__traceback__)
+    import atexit
 
-        atexit._run_exitfuncs()
-    except BaseException:
-        pass
+    atexit._run_exitfuncs()
     _flush()

@@ -1,0 +1,67 @@
+"""What a worker's answer means: a value, the body's exception, or why there is neither."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+
+from .._core.endings import contained
+from .._core.errors import NotPortable
+from . import wire
+from .base import Job
+from .process_worker import UNKNOWN, Worker
+
+
+def take_value(job: Job, status: int, count: int, body: memoryview) -> None:
+    """Rebuild what a worker answered into ``job.value`` or ``job.error``."""
+    try:
+        value = pickle.loads(body) if not count else wire.unpack(body, count)
+    except Exception as problem:
+        job.error = unrebuilt(job, problem)
+        return
+    if status == wire.OK:
+        job.value = value
+    elif status == wire.UNPORTABLE:
+        job.error = NotPortable(
+            f"the result of {job.label} can't be sent back from its process: it{value}. Return plain data "
+            "(numbers, text, dataclasses), or use lane='thread'."
+        )
+    else:
+        from .worker_errors import decode
+
+        error = decode(value, job.label)
+        if status == wire.UNLOADABLE:
+            job.error = NotPortable(f"{job.label} or its arguments can't be loaded in a worker process: {error!r}")
+            job.error.__cause__ = error
+        else:
+            job.error = contained(error, job.label, job.frame)
+
+
+def unrebuilt(job: Job, error: Exception) -> NotPortable:
+    """Return the error for a result that arrived and couldn't be unpickled."""
+    problem = NotPortable(
+        f"the result of {job.label} can't be rebuilt in this process: {type(error).__name__}: {error}. Return plain "
+        "data, or use lane='thread'."
+    )
+    problem.__cause__ = error
+    return problem
+
+
+def exitcode(worker: Worker) -> int | None:
+    """Return the worker's exit code; None when somebody else collected it."""
+    return None if worker.exitcode == UNKNOWN else worker.exitcode
+
+
+def reason(worker: Worker) -> str:
+    """Say what *worker* died of, as the end of a sentence."""
+    code = exitcode(worker)
+    if code is None or (code == -signal.SIGKILL and worker.killed):
+        return "it closed its connection to this process"
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        hint = " (out of memory, or somebody killed it)" if code == -signal.SIGKILL else ""
+        return f"killed by {name}{hint}"
+    return f"it exited with code {code}"
