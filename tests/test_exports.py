@@ -20,6 +20,10 @@ MENU = """
 
 ROOMS = {  # the named rooms; errors is held to the classes themselves, below
     "linecook": MENU,
+    "linecook.observe": (
+        "Event Events HoldProbe Place PlacementReport ProgressLines Row Stall StallCount StallWatch".split()
+    ),
+    "linecook.testing": ["VirtualClock", "VirtualLoop"],
 }
 
 PROGRAMS = {"linecook.__main__", "linecook.lanes.worker", "linecook.lanes.worker_main"}  # run, never imported

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import reprlib
-import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from .context import Frame, current_frame
@@ -18,9 +19,28 @@ from .errors import UsageError
 
 NO_ARGUMENTS: Mapping[str, Any] = {}
 
-_short = reprlib.Repr()
-_short.maxother = _short.maxstring = 40
-_short.maxlist = _short.maxtuple = _short.maxdict = 4
+_MOST_ARGUMENTS = 8
+
+
+class _Short(reprlib.Repr):
+    """Shows a value in some 40 characters, without building the whole text of a large one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxother = self.maxstring = 40
+        self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdeque = self.maxarray = (
+            self.maxdict
+        ) = 4
+        self.maxlevel = 3
+
+    def repr_bytes(self, value: bytes | bytearray, level: int) -> str:
+        """Show the first bytes: the usual way would make a text four times as long as a large value."""
+        return self.repr_instance(value, level) if len(value) <= 40 else f"{bytes(value[:32])!r}... {len(value)} bytes"
+
+    repr_bytearray = repr_bytes
+
+
+_short = _Short()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +63,17 @@ class Times:
 class CallFrame(Frame):
     """A call as its outcome shows it: function, arguments, place and times."""
 
-    __slots__ = ("_key", "args", "attempts", "kwargs", "left_behind", "queued", "running", "runtime")
+    __slots__ = ("_heard", "_key", "args", "attempts", "kwargs", "left_behind", "queued", "running", "runtime")
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    attempts: int
+    left_behind: bool
+    queued: float
+    running: float
+    runtime: Any  # set where the body leaves the loop's thread, which is where runtimes are found
+    _heard: int  # id of the error that last came up from a call below
+    _key: str
 
     def start_empty(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Fill in the arguments, and times of a call that has not run."""
@@ -55,7 +82,7 @@ class CallFrame(Frame):
         self.queued = self.running = 0.0
         self.attempts = 0
         self.left_behind = False
-        self.runtime = None  # set where the body leaves the loop's thread, which is where runtimes are found
+        self.runtime = None
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -89,7 +116,7 @@ class CallFrame(Frame):
         try:
             return self._key
         except AttributeError:
-            self._key: str = secrets.token_hex(16)
+            self._key = os.urandom(16).hex()
             return self._key
 
     def begin(self, parent: Frame | None) -> Coroutine[Any, Any, Any]:
@@ -108,13 +135,38 @@ class CallFrame(Frame):
         """Return what *error*, raised by the body, reaches the caller as."""
         return contained(error, repr(self), self)
 
+    def sign(self, error: BaseException) -> None:
+        """Add a note to *error* that names this call, lane and attempt, below the notes of the calls it came through.
+
+        An error object that is raised again and again (a module's only one) sheds the notes of its earlier ways: what
+        did not come up from a call below this one begins anew.
+        """
+        note = f"in {self!r} on lane {self.lane}, attempt {self.attempts}"
+        notes: list[str] = getattr(error, "__notes__", [])
+        if note not in notes:
+            if getattr(self, "_heard", 0) != id(error):  # nothing heard: no slot filled, which every call would pay for
+                notes[:] = [other for other in notes if not _is_signature(other)]
+            error.add_note(note)
+        above = self.parent
+        while above is not None:
+            if isinstance(above, CallFrame):
+                above._heard = id(error)
+                return
+            above = above.parent
+
     def discard(self) -> None:
         """Note that the call was handed over and will not run; it isn't reported as never awaited."""
 
     def __repr__(self) -> str:
-        shown = [_shorten(value) for value in self.args]
-        shown += [f"{name}={_shorten(value)}" for name, value in self.kwargs.items()]
+        shown = [_shorten(value) for value in self.args[:_MOST_ARGUMENTS]]
+        shown += [f"{name}={_shorten(value)}" for name, value in islice(self.kwargs.items(), _MOST_ARGUMENTS)]
+        left_out = len(self.args) + len(self.kwargs) - len(shown)
+        shown += [f"... {left_out} more"] if left_out else []
         return f"{self.name}({', '.join(shown)})"
+
+
+def _is_signature(note: str) -> bool:
+    return note.startswith("in ") and " on lane " in note
 
 
 def _shorten(value: Any) -> str:
@@ -183,10 +235,12 @@ def call_from(item: object) -> CallFrame:
     """
     if isinstance(item, CallFrame):
         return item
-    if inspect.iscoroutine(item) or isinstance(item, Coroutine):
-        return ForeignCall(item)
+    if isinstance(item, Coroutine):  # types.CoroutineType is registered as one
+        return ForeignCall(item)  # pyright: ignore[reportUnknownArgumentType]
     if isinstance(item, asyncio.Future):
         raise UsageError(f"{item!r} runs already; hand over the call or coroutine itself, or await it")
     if callable(item):
         raise UsageError(f"{getattr(item, '__qualname__', item)!r} is a function, not a call; call it: f(...)")
-    raise UsageError(f"expected a call such as fetch(url), or a coroutine; got {_shorten(item)} ({type(item).__name__})")
+    raise UsageError(
+        f"expected a call such as fetch(url), or a coroutine; got {_shorten(item)} ({type(item).__name__})"
+    )

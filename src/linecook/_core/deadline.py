@@ -11,9 +11,9 @@ import asyncio
 import math
 import time
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
-from .context import current_deadline
+from .context import Clock, Due, Frame, current_deadline, frame_here
 from .errors import TimedOutError
 from .timers import Moment, Timers, timers_of
 
@@ -28,14 +28,14 @@ class Deadline(Moment):
       clock: whose ``time()`` tells the time, from any thread.
     """
 
-    __slots__ = ("at", "clock", "seconds", "what")
+    __slots__ = ("at", "clock", "seconds", "waiting", "what")
 
     def __init__(self, seconds: float | None, what: str) -> None:
         self.waiting = False
         self.at = math.inf
         self.seconds = seconds
         self.what = what
-        self.clock: _Clock = _MONOTONIC
+        self.clock: Clock = _MONOTONIC
 
     @property
     def whose(self) -> str:
@@ -44,10 +44,6 @@ class Deadline(Moment):
 
     def fire(self) -> None:
         """Do nothing: whoever set it looks at the time himself."""
-
-
-class _Clock(Protocol):
-    def time(self) -> float: ...
 
 
 class _Monotonic:
@@ -79,7 +75,15 @@ def remaining() -> float | None:
 
     It never goes below 0.0. Inside a thread or a process it tells what the caller had left, minus what has passed.
     """
-    deadline = current_deadline.get()
+    return remaining_for(frame_here())
+
+
+def remaining_for(frame: Frame | None) -> float | None:
+    """Return what ``remaining`` tells inside *frame*: a call in a lane carries its own time-out on itself."""
+    deadline: Due | None = current_deadline.get()
+    own = None if frame is None else frame.due
+    if own is not None and (deadline is None or own.at < deadline.at):
+        deadline = own
     return None if deadline is None else max(0.0, deadline.at - deadline.clock.time())
 
 

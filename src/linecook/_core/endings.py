@@ -1,4 +1,4 @@
-"""How a body's end is told apart: its own failure, a cancellation that was asked for, or an exit that must not spread."""
+"""Telling how a body ended: its own failure, a cancellation that was asked for, or an exit that must not spread."""
 
 from __future__ import annotations
 
@@ -11,8 +11,18 @@ EXITS = (StopIteration, StopAsyncIteration, SystemExit, KeyboardInterrupt, Gener
 """What a body may raise and nobody may let through: it would end the loop, hang the waiter or pass for a cancel."""
 
 
+_EXCHANGED = frozenset(
+    f"{kind} raised {ending}"
+    for kind in ("coroutine", "generator", "async generator")
+    for ending in ("StopIteration", "StopAsyncIteration")
+)
+"""The words of the RuntimeError that Python puts in place of a StopIteration that leaves a coroutine or generator."""
+
+
 def contained(error: BaseException, label: str, frame: Frame | None = None) -> BaseException:
     """Return *error* itself when it is harmless, else a ``BodyExited`` that has it as its cause."""
+    if type(error) is RuntimeError and str(error) in _EXCHANGED and error.__cause__ is not None:
+        error = error.__cause__
     if not isinstance(error, EXITS):
         return error
     exited = BodyExited(

@@ -111,7 +111,8 @@ class TimedOut(_Lost):
         self.after = after
         self.call = call
         self.error = error or TimedOutError(f"gave up after {after:g} s", call=call, work=work, after=after)
-        self._work = self.error.work
+        # A thread that a deadline inside the call left behind is this call's to tell of, whoever raised the error.
+        self._work = "abandoned" if call is not None and call.left_behind else self.error.work
 
 
 class Cancelled(_Lost):

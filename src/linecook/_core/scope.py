@@ -223,6 +223,7 @@ class Scope:
             await self._all_ended
 
     async def _see_them_end(self) -> None:
+        asked = MAX_RECANCELS
         for asked in range(1, MAX_RECANCELS + 1):
             running = {handle._running.task: handle for handle in self.handles}  # pyright: ignore[reportPrivateUsage]
             left = await see_end([task for task in running if task is not None], self._grace)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterable
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -21,7 +21,7 @@ MAX_RECANCELS = 3
 _MAX_INTERRUPTIONS = 3
 
 _log = logging.getLogger("linecook")
-_NOT_THEIRS = (str(Path(asyncio.__file__).parent), str(Path(__file__).parents[1]))
+_NOT_THEIRS = (os.path.dirname(asyncio.__file__), os.path.dirname(os.path.dirname(__file__)))
 
 
 class PatientFuture(asyncio.Future[None]):

@@ -20,19 +20,20 @@ AGEING = 16
 class WaitQueue(Generic[T]):
     """A queue of *T* with three priorities."""
 
-    __slots__ = ("_classes", "_taken", "_turn")
+    __slots__ = ("_classes", "_lines", "_taken", "_turn")
 
     def __init__(self) -> None:
-        self._classes: dict[Priority, deque[T]] = {name: deque() for name in PRIORITIES}
+        self._lines: tuple[deque[T], deque[T], deque[T]] = (deque(), deque(), deque())
+        self._classes: dict[Priority, deque[T]] = dict(zip(PRIORITIES, self._lines, strict=True))
         self._taken = 0
         self._turn = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._classes.values()))
+        return sum(map(len, self._lines))
 
     def __bool__(self) -> bool:
-        a, b, c = self._classes.values()
-        return bool(a or b or c)
+        first, second, third = self._lines
+        return bool(first or second or third)
 
     def counts(self) -> dict[Priority, int]:
         """Return how many wait in each class."""
@@ -48,12 +49,10 @@ class WaitQueue(Generic[T]):
 
     def take(self) -> T | None:
         """Return the next item, or None when nothing waits."""
-        self._taken += 1
-        if self._taken % AGEING == 0:
-            aged = self._take_aged()
-            if aged is not None:
-                return aged
-        for line in self._classes.values():
+        self._taken = taken = self._taken + 1
+        if taken % AGEING == 0:
+            return self._take_aged()
+        for line in self._lines:
             if line:
                 try:
                     return line.popleft()
@@ -62,10 +61,10 @@ class WaitQueue(Generic[T]):
         return None
 
     def _take_aged(self) -> T | None:
-        lines = list(self._classes.values())
-        for _ in lines:
-            self._turn = (self._turn - 1) % len(lines)  # lowest class first
-            line = lines[self._turn]
+        """Take from the waiting class whose turn it is, lowest first: each gets one in three of these."""
+        for _ in self._lines:
+            self._turn = turn = (self._turn - 1) % len(self._lines)
+            line = self._lines[turn]
             if line:
                 try:
                     return line.popleft()
@@ -76,7 +75,10 @@ class WaitQueue(Generic[T]):
     def drain(self) -> list[T]:
         """Take everything out, in the order of priority."""
         items: list[T] = []
-        for line in self._classes.values():
+        for line in self._lines:
             while line:
-                items.append(line.popleft())
+                try:
+                    items.append(line.popleft())
+                except IndexError:  # another thread was faster
+                    break
         return items

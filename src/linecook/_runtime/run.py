@@ -74,10 +74,14 @@ class _Program:
         self._cancelled = False
 
     def run(self, main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None) -> T:
-        restore = [self._raise_threshold(), self._take_ctrl_c()]
+        # Ctrl-C is ours first and last: the collection that follows the old threshold is no place for a KeyboardInterrupt,
+        # which Python drops in a weak reference's callback (tests/luck/test_interrupt.py).
+        restore = [self._take_ctrl_c(), self._raise_threshold()]
         try:
             with asyncio.Runner(loop_factory=loop_factory) as runner:
                 self._loop = runner.get_loop()
+                if self._presses:  # pressed while the loop was being made
+                    self._tell(self._runtime.drain)
                 try:
                     result = runner.run(self._run(main))
                 except asyncio.CancelledError:

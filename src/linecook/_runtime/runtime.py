@@ -24,8 +24,7 @@ from .._core.scope import Handle, start_handle
 from .._core.supervise import see_end, supervisor_of
 from ..lanes.base import Lane
 from ..lanes.thread import ThreadLane
-from ..observe.probe import HoldProbe
-from ..observe.stall import StallWatch
+from .watching import Watching
 
 if TYPE_CHECKING:
     from ..lanes.process import ProcessLane
@@ -80,8 +79,6 @@ class Lanes:
 
 _shared_events = Events()
 _shared_lanes = Lanes(_shared_events, {}, None)
-_watch = StallWatch()
-_probe = HoldProbe()
 
 
 class Runtime:
@@ -114,6 +111,8 @@ class Runtime:
         drain: float = 5.0,
     ) -> None:
         check_seconds(stall, "Runtime's stall")
+        if stall == 0:
+            raise ValueError("Runtime's stall must be above 0 seconds; None turns the watch off")
         check_seconds(drain, "Runtime's drain")
         bounds = dict(threads=threads, max_threads=max_threads, max_queued=max_queued, max_abandoned=max_abandoned)
         for name, value in (*bounds.items(), ("processes", 1 if processes is None else processes)):
@@ -132,14 +131,14 @@ class Runtime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._exits = AsyncExitStack()
         self._background: dict[Handle[Any], None] = {}
-        self._unwatch: Callable[[], None] | None = None
-        self._unprobe: Callable[[], None] | None = None
+        self._watching = Watching()
         self._fanouts: WeakSet[Any] = WeakSet()
         self._guard: AsyncGenerator[None, None] | None = None
         self._previous: Runtime | None = None
-        self._closed = False
+        self.closed = False
         self.draining = False
         self.outstanding = 0
+        self.lanes: dict[str, Lane] = {}
         self.meters: dict[Any, Meter] = {}
         self.opened: dict[Any, Any] = {}
         self.limits: dict[Any, Any] = {}
@@ -172,7 +171,7 @@ class Runtime:
         Raises:
           RuntimeError: it was opened before, or no event loop runs.
         """
-        if self._loop is not None or self._closed:
+        if self._loop is not None or self.closed:
             raise RuntimeError("this Runtime was opened before; make a new one")
         loop = asyncio.get_running_loop()
         self._previous = open_on(loop)
@@ -183,7 +182,7 @@ class Runtime:
         self._loop = loop
         kept_on(loop)[Runtime] = self
         if self._stall is not None:
-            self._unwatch = _watch.watch(loop, threading.get_ident(), self._stall, events=self.events)
+            self._watching.watch_loop(loop, self._stall, self.events)
 
     async def aclose(self) -> None:
         """Wind down: wait ``drain`` seconds for background work, cancel the rest, close resources in reverse order.
@@ -191,9 +190,9 @@ class Runtime:
         Never waits for an abandoned thread. Errors of background work that nobody read are logged, not raised; errors
         of closing resources are raised.
         """
-        if self._closed or self._loop is None:
+        if self.closed or self._loop is None:
             return
-        self._closed = True
+        self.closed = True
         try:
             await self._end_background()
             await self._end_resisting()
@@ -216,17 +215,14 @@ class Runtime:
         await see_end(supervisor_of(asyncio.get_running_loop()).tasks, 0.5)
 
     def _detach(self) -> None:
-        if self._unwatch is not None:
-            self._unwatch()
-        if self._unprobe is not None:
-            self._unprobe()
+        self._watching.end()
         if self._owns_lanes:
             self._lanes.close(wait=0.5)
         assert self._loop is not None
         kept = kept_on(self._loop)
         if kept.get(Runtime) is self:
             del kept[Runtime]
-            if self._previous is not None and not self._previous._closed:
+            if self._previous is not None and not self._previous.closed:
                 kept[Runtime] = self._previous
         if self.events.heard:
             self.events.emit("runtime.closed")
@@ -241,7 +237,7 @@ class Runtime:
         Raises:
           RuntimeError: the runtime is closed, was never opened, or belongs to another loop.
         """
-        if self._closed or self._loop is not asyncio.get_running_loop():
+        if self.closed or self._loop is not asyncio.get_running_loop():
             call.close()
             raise RuntimeError(f"{call!r} can't be started: this Runtime is closed, not open, or of another loop")
         handle = start_handle(call, None, self._background_ended)
@@ -257,9 +253,9 @@ class Runtime:
 
     def lane(self, name: str) -> Lane:
         """Return the lane called *name*, opened on first use."""
-        lane = self._lanes.open(name)
-        if self._unprobe is None and isinstance(lane, ThreadLane):
-            self._unprobe = _probe.watch(lane.running, threading.get_ident())
+        lane = self.lanes[name] = self._lanes.open(name)
+        if isinstance(lane, ThreadLane):
+            self._watching.sample_threads(lane)
         return lane
 
     def meter(self, key: Any, name: str, lane: str) -> Meter:
@@ -306,7 +302,12 @@ class Runtime:
         """Return what each tool cost and where it would gain; ``str()`` of it is a table."""
         from ..observe.report import PlacementReport  # a reader; imported when read
 
-        return PlacementReport(list(self.meters.values()), self._lanes.statistics())
+        return PlacementReport(
+            list(self.meters.values()),
+            self._lanes.statistics(),
+            stalls=tuple(self._watching.stalls),
+            interpreter_held=self._watching.interpreter_held(),
+        )
 
     def statistics(self) -> dict[str, Any]:
         """Return what is under way and every bound, by lane; plus background calls, fan-outs and tasks that resist."""
@@ -314,7 +315,7 @@ class Runtime:
         return {
             **self._lanes.statistics(),
             "background": len(self._background),
-            "fanouts": len(self._fanouts),
+            "fanouts": sum(not fanout.over for fanout in list(self._fanouts)),  # one that is over may await the collector
             "resisting": 0 if loop is None else len(supervisor_of(loop).resisting),
             "limits": {str(limit): state.statistics() for limit, state in self.limits.items()},
         }
@@ -340,7 +341,7 @@ def current() -> Runtime:
     """
     loop = asyncio.get_running_loop()
     runtime: Runtime | None = current_runtime.get()
-    if runtime is not None and runtime._loop is loop and not runtime._closed:  # pyright: ignore[reportPrivateUsage]
+    if runtime is not None and runtime._loop is loop and not runtime.closed:  # pyright: ignore[reportPrivateUsage]
         return runtime
     runtime = open_on(loop)
     if runtime is None:

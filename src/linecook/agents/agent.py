@@ -35,15 +35,13 @@ def agent(function: Callable[P, AsyncIterator[Piece]], /) -> StreamTool[P, Piece
 @overload
 def agent(function: Callable[P, Coroutine[Any, Any, R]], /) -> Tool[P, R]: ...
 @overload
-def agent(
-    *, timeout: float | None = None, grace: float = 0.5, priority: Priority | None = None
-) -> AgentDecorator: ...
+def agent(*, timeout: float | None = None, grace: float = 0.5, priority: Priority | None = None) -> AgentDecorator: ...
 def agent(
     function: Any = None, /, *, timeout: float | None = None, grace: float = 0.5, priority: Priority | None = None
 ) -> Any:
     """Make an async function an agent: orchestration on the event loop that calls tools and agents.
 
-    Calling it makes a ``Call``, which runs when awaited or handed to ``gather``, ``settle``, a scope. An async generator
+    Calling it makes a ``Call``, which runs when awaited or handed to ``gather``, ``settle``, a scope. A generator
     makes a ``Stream``. An agent may be given to another one as a tool.
 
     Args:

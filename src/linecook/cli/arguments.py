@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
 NONE_GIVEN = object()
 """No ARGS_JSON at all: the function is called without arguments."""
@@ -55,7 +56,7 @@ class Signature:
         if isinstance(given, list):
             return self._signature.bind(*given)
         if isinstance(given, dict):
-            return self._bind_names(given)
+            return self._bind_names(cast("dict[str, Any]", given))
         return self._signature.bind(given)
 
     def _bind_names(self, given: dict[str, Any]) -> inspect.BoundArguments:
@@ -83,9 +84,11 @@ class Signature:
         import msgspec
 
         try:
-            return msgspec.convert(value, wanted, dec_hook=_built)
+            built = msgspec.convert(value, wanted, dec_hook=_built)
         except msgspec.ValidationError as error:
             raise BadArguments(f"argument {name!r} of {self.name}{self._shown()}: {_lower(error)}") from None
+        _complete(built)
+        return built
 
     def _shown(self) -> str:
         text = str(self._signature.replace(return_annotation=inspect.Signature.empty))
@@ -131,6 +134,23 @@ def _built(wanted: type[Any], value: Any) -> Any:
     if validate is not None:
         return validate(value)
     raise ValueError(f"a {wanted.__name__} can't be made from JSON")
+
+
+def _complete(value: Any) -> None:
+    """Give the dataclasses in *value* their defaults as attributes of their own.
+
+    msgspec leaves a plain default to the class, where ``vars``, pickle and msgspec's own encoder don't see it.
+    """
+    parts: Iterable[Any] = ()
+    if isinstance(value, dict):
+        parts = cast("Mapping[Any, Any]", value).values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        parts = cast("Iterable[Any]", value)
+    elif dataclasses.is_dataclass(value) and hasattr(value, "__dict__"):
+        own = vars(value)
+        parts = [own.setdefault(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    for part in parts:
+        _complete(part)
 
 
 def _lower(error: Exception) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .arguments import Signature
 from .exits import BadUsage
 from .target import load
+
+if TYPE_CHECKING:
+    from linecook import Call
 
 
 class Target:
@@ -33,12 +36,12 @@ class Target:
             raise BadUsage(f"{text} has no signature Python knows: wrap it in a function of your own.") from None
         self._call = _prepared(text, function, timeout)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+    def __call__(self, *args: Any, **kwargs: Any) -> Call[Any]:
         """Return one call; nothing has started."""
         return self._call(*args, **kwargs)
 
 
-def _prepared(text: str, function: Any, timeout: float | None) -> Callable[..., Coroutine[Any, Any, Any]]:
+def _prepared(text: str, function: Any, timeout: float | None) -> Callable[..., Call[Any]]:
     from linecook.errors import UsageError
 
     try:
@@ -50,17 +53,17 @@ def _prepared(text: str, function: Any, timeout: float | None) -> Callable[..., 
             call = call.options(timeout=timeout if own is None else min(timeout, own))
     except (UsageError, ValueError) as error:
         raise BadUsage(f"{text} can't be called: {error}") from None
-    prepared: Callable[..., Coroutine[Any, Any, Any]] = call
+    prepared: Callable[..., Call[Any]] = call
     return prepared
 
 
-def _as_agent_or_tool(function: Any) -> Any:
+def _as_agent_or_tool(function: Callable[..., Any]) -> Any:
     from linecook import agent, tool
 
-    if hasattr(function, "body") and hasattr(function, "options"):
-        return function
+    is_one = all(hasattr(function, name) for name in ("body", "options", "asked"))
     is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    return agent(function) if is_async else tool(function)
+    decorate: Callable[[Any], Any] = agent if is_async else tool
+    return function if is_one else decorate(function)
 
 
 def _streams(function: Any) -> bool:

@@ -12,7 +12,7 @@ import queue
 import select
 import stat
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ class LineReader:
     Raises:
       BadUsage: the file can't be opened, or is a directory.
 
-    Blank lines are no items, but are counted as lines. Use as ``async for line in reader``, once; ``stop()`` ends it.
+    Blank lines are no items, but are counted as lines. ``lines()`` reads, once; ``stop()`` ends that.
     """
 
     def __init__(self, path: str) -> None:
@@ -67,11 +67,15 @@ class LineReader:
         """Whether the number of items can be known beforehand: a file's can, a pipe's can't."""
         return self._is_file
 
-    def start_counting(self) -> None:
-        """Count the items of a file on a thread of its own, once; does nothing for a pipe. Call before reading."""
+    def start_counting(self, tell: Callable[[int], None]) -> None:
+        """Count the items of a file on a thread of its own, once; does nothing for a pipe. Call before reading.
+
+        Args:
+          tell: called on that thread with the count.
+        """
         if self._is_file:
             fd = os.dup(self._fd)  # the reader closes its own
-            self._counter = threading.Thread(target=self._count, args=(fd,), name="linecook-count", daemon=True)
+            self._counter = threading.Thread(target=self._count, args=(fd, tell), name="linecook-count", daemon=True)
             self._counter.start()
 
     def wait_total(self, timeout: float | None = None) -> int | None:
@@ -80,12 +84,13 @@ class LineReader:
             self._counter.join(timeout)
         return self.total
 
-    def _count(self, fd: int) -> None:
+    def _count(self, fd: int, tell: Callable[[int], None]) -> None:
         with contextlib.suppress(OSError):  # the reader meets the same error, and tells it
             self.total = sum(1 for line in _split(_pread_chunks(fd, self._start)) if line and not line.isspace())
+            tell(self.total)
         os.close(fd)
 
-    async def __aiter__(self) -> AsyncIterator[Line]:
+    async def lines(self) -> AsyncGenerator[Line]:
         """Yield the lines in order, until the end or ``stop()``."""
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._serve, args=(loop,), name="linecook-input", daemon=True).start()
@@ -113,9 +118,10 @@ class LineReader:
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         batches = self._batches()
+        no_lines: list[Line] = []
         try:
             while (future := self._asked.get()) is not None:
-                batch = next(batches, [])
+                batch = next(batches, no_lines)
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
                     loop.call_soon_threadsafe(_answer, future, batch)
         finally:

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Sequence
 
+from .early import forget, remember
 from .exits import EXIT_CODES, INTERRUPTED, USAGE, BadUsage
 
 HELP = """\
@@ -53,19 +54,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
       argv: the words after ``linecook``; None takes them from ``sys.argv``.
     """
-    options = _parser().parse_args(argv)
-    if options.command is None:
-        _parser().print_help()
-        return 0
+    remember()
     try:
-        from .run_command import run_command
-
-        return run_command(options)
+        return _run(argv)
     except BadUsage as error:
         return _say_usage(error)
     except KeyboardInterrupt:  # before the run began, or after it had ended
         print("linecook: interrupted.", file=sys.stderr)
         return INTERRUPTED
+    finally:
+        forget()
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    from .run_command import run_command
+
+    return run_command(options)
 
 
 def _say_usage(error: BadUsage) -> int:

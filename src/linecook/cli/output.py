@@ -8,7 +8,7 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from .exits import BadUsage
 
@@ -45,7 +45,7 @@ class Output:
         self.lines = 0
         self.written_bytes = 0
         self._fd = fd
-        self._taken = 0
+        self._given = 0
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._changed = threading.Condition()
@@ -78,17 +78,17 @@ class Output:
         Raises:
           NotWritten: an earlier line could not be written.
         """
+        self._given += 1
         self.check()
         with self._changed:
-            self._taken += 1
             self._waiting.append(line)
             self._waiting_bytes += len(line)
             self._changed.notify()
 
     @property
     def unwritten(self) -> int:
-        """How many lines were taken and are not in the file."""
-        return self._taken - self.lines
+        """How many lines were given and are not in the file."""
+        return self._given - self.lines
 
     def close(self) -> None:
         """Write what waits, and end the thread. Blocks until that is done; safe to call twice.
@@ -193,7 +193,7 @@ def open_output(path: str) -> int:
 
 
 @contextlib.contextmanager
-def claimed_stdout() -> Iterator[int]:
+def claimed_stdout() -> Generator[int]:
     """Keep standard output for the records: what the program prints meanwhile goes to standard error.
 
     Yields:
@@ -205,9 +205,10 @@ def claimed_stdout() -> Iterator[int]:
     ours = os.dup(1)
     os.dup2(2, 1)
     try:
-        yield ours
+        with contextlib.redirect_stdout(sys.stderr):  # in the order of printing, without another buffer
+            yield ours
     finally:
         with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
+            sys.stdout.flush()  # what somebody wrote to sys.__stdout__
         os.dup2(ours, 1)
         os.close(ours)

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .traces import user_line
 
 if TYPE_CHECKING:
     from linecook import Outcome
+
+
+class Times(Protocol):
+    """Where the time of a call went, in seconds; linecook's own ``Times`` is one."""
+
+    @property
+    def queued(self) -> float: ...
+    @property
+    def running(self) -> float: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def lane(self) -> str: ...
 
 
 class Record:
@@ -19,9 +32,11 @@ class Record:
       outcome: ``"ok"``, ``"failed"``, ``"timed_out"`` or ``"cancelled"``.
       value: what the function returned; only of an ``"ok"``.
       error: type, message and what else is known of the failure; None for an ``"ok"``.
+      work: what became of the body: ``"finished"``, ``"not started"``, ``"stopped"`` or ``"abandoned"``.
+      times: where the time went; None for what was never called.
     """
 
-    __slots__ = ("attempts", "error", "lane", "line", "outcome", "queued", "running", "value", "work")
+    __slots__ = ("error", "line", "outcome", "times", "value", "work")
 
     def __init__(
         self,
@@ -31,20 +46,19 @@ class Record:
         value: Any = None,
         error: Mapping[str, Any] | None = None,
         work: str = "finished",
-        queued: float = 0.0,
-        running: float = 0.0,
-        attempts: int = 0,
-        lane: str | None = None,
+        times: Times | None = None,
     ) -> None:
         self.line = line
         self.outcome = outcome
         self.value = value
         self.error = error
         self.work = work
-        self.queued = queued
-        self.running = running
-        self.attempts = attempts
-        self.lane = lane
+        self.times = times
+
+    @property
+    def running(self) -> float:
+        """Seconds the body ran; 0.0 when it never began."""
+        return 0.0 if self.times is None else self.times.running
 
     def encoded(self) -> bytes:
         """Return the record as one line of JSON, with the line's end.
@@ -53,24 +67,24 @@ class Record:
         """
         name = "value" if self.error is None else "error"
         told, foreign = encode(self.value if self.error is None else self.error)
-        times: dict[str, Any] = {
+        times = self.times
+        rest: dict[str, Any] = {
             "work": self.work,
-            "queued": round(self.queued, 6),
-            "running": round(self.running, 6),
-            "attempts": self.attempts,
-            "lane": self.lane,
+            "queued": round(times.queued, 6) if times else 0.0,
+            "running": round(times.running, 6) if times else 0.0,
+            "attempts": times.attempts if times else 0,
+            "lane": times.lane if times else None,
         }
         if foreign:
-            times["not_json"] = foreign
+            rest["not_json"] = foreign
         head = f'{{"line":{self.line},"outcome":"{self.outcome}","{name}":'
-        return b"".join([head.encode(), told, b",", encode(times)[0][1:], b"\n"])
+        return b"".join([head.encode(), told, b",", encode(rest)[0][1:], b"\n"])
 
 
 def record_of(line: int, outcome: Outcome[Any]) -> Record:
     """Return the record of a call that was run."""
     from linecook import Cancelled, Failed, Ok, TimedOut
 
-    times = outcome.times
     kind = {Ok: "ok", Failed: "failed", TimedOut: "timed_out", Cancelled: "cancelled"}[type(outcome)]
     return Record(
         line,
@@ -78,10 +92,7 @@ def record_of(line: int, outcome: Outcome[Any]) -> Record:
         value=outcome.value if isinstance(outcome, Ok) else None,
         error=None if isinstance(outcome, Ok) else described(outcome.error),
         work=outcome.work,
-        queued=times.queued,
-        running=times.running,
-        attempts=times.attempts,
-        lane=times.lane,
+        times=outcome.times,
     )
 
 
@@ -108,6 +119,11 @@ def message_of(error: BaseException) -> str:
         return f"<{type(error).__name__} whose text can't be made>"
 
 
+def type_of(value: object) -> str:
+    """Return the name of the type of *value*."""
+    return type_name(type(value))
+
+
 def type_name(kind: type) -> str:
     """Return the name of *kind*, with its module where that says something."""
     plain = kind.__module__ in {"builtins", "__main__"}
@@ -128,9 +144,9 @@ def encode(value: Any) -> tuple[bytes, list[str]]:
         dump = getattr(found, "model_dump", None)
         if dump is not None and not isinstance(found, type):
             return dump(mode="json")
-        if hasattr(type(found), "__fspath__"):
+        if hasattr(found, "__fspath__"):
             return str(found)
-        name = type_name(type(found))
+        name = type_of(found)
         if name not in foreign:
             foreign.append(name)
         return _repr(found)
@@ -138,7 +154,7 @@ def encode(value: Any) -> tuple[bytes, list[str]]:
     try:
         return msgspec.json.encode(value, enc_hook=stand_in), foreign
     except Exception:  # a tuple as a key, a lone surrogate, a list that holds itself: the repr of the whole
-        return msgspec.json.encode(_repr(value)), [type_name(type(value))]
+        return msgspec.json.encode(_repr(value)), [type_of(value)]
 
 
 def _repr(value: Any) -> str:

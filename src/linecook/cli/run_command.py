@@ -70,6 +70,7 @@ def _given(text: str | None) -> Any:
 def _tell_one(options: argparse.Namespace, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     from linecook import run
 
+    from .early import hand_over
     from .output import NotWritten, PipeClosed
     from .records import encode
     from .traces import user_trace
@@ -82,6 +83,7 @@ def _tell_one(options: argparse.Namespace, target: Any, args: tuple[Any, ...], k
 
     code = ALL_OK
     try:
+        hand_over()
         run(one())
     except KeyboardInterrupt:
         code = INTERRUPTED

@@ -25,7 +25,7 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self.counts = dict.fromkeys(KINDS, 0)
+        self.counts: dict[str, int] = dict.fromkeys(KINDS, 0)
         self.slowest: tuple[float, int] | None = None
         self._causes: dict[tuple[str, str], _Cause] = {}
         self._other_causes = 0
@@ -44,7 +44,7 @@ class Tally:
     def add(self, record: Record) -> None:
         """Count *record*."""
         self.counts[record.outcome] += 1
-        if record.attempts and (self.slowest is None or record.running > self.slowest[0]):
+        if record.running and (self.slowest is None or record.running > self.slowest[0]):
             self.slowest = (record.running, record.line)
         if record.error is not None:
             self._add_cause(record)
@@ -76,7 +76,7 @@ class Tally:
         hidden = sum(cause.count for cause in causes[SHOWN_CAUSES:]) + self._other_causes
         if hidden:
             yield f"  {hidden:,} more, of other causes: see the output"
-        if self.slowest is not None and self.done > 1:
+        if self.slowest is not None and self.slowest[0] >= 0.01 and self.done > 1:
             yield f"  slowest: line {self.slowest[1]}, {self.slowest[0]:.2f} s"
 
     def _is_told(self, kind: str) -> bool:

@@ -15,13 +15,16 @@ from typing import Any, Protocol
 from .._core.context import Frame, Priority
 from .._core.errors import Work
 from .._core.meter import Meter
+from .._core.timers import Moment
 
 NEW, QUEUED, RUNNING, DONE, DROPPED, ABANDONED, KILLED = range(7)
 """States of a job. NEW → QUEUED → RUNNING → DONE; or DROPPED (never began), ABANDONED (a thread runs on), KILLED."""
 
 
-class Job:
+class Job(Moment):
     """One body on its way through a lane: made by the tool, filled in by the lane, read by whoever waits.
+
+    It can also be the moment at which it is given up (see tools/direct.py): one object less for each call.
 
     ``future`` belongs to the loop that submitted; lanes answer it only on that loop's thread. ``queued_at``,
     ``started_at`` and ``ended_at`` are ``time.monotonic()`` seconds, 0.0 until they happen; ``started_at`` may be
@@ -46,6 +49,7 @@ class Job:
         "started_at",
         "state",
         "value",
+        "waiting",
         "worker",
     )
 
@@ -72,6 +76,7 @@ class Job:
         self.context = context
         self.priority: Priority = priority
         self.deadline_left = deadline_left
+        self.waiting = False
         self.state = NEW
         self.value: Any = None
         self.error: BaseException | None = None
@@ -128,33 +133,33 @@ class Delivery:
     for every call: with ``to_thread`` that is most of its 25 µs (benchmarks: thread_noop).
     """
 
-    __slots__ = ("_deliver", "_done", "_loop", "_woken")
+    __slots__ = ("_deliver", "_loop", "_woken", "done")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[Job], None]) -> None:
         self._loop = loop
         self._deliver = deliver
-        self._done: deque[Job] = deque()
+        self.done: deque[Job] = deque()
         self._woken = False
 
     def put(self, job: Job) -> None:
         """Leave *job* for the loop, from any thread; ``wake`` tells the loop."""
-        self._done.append(job)
+        self.done.append(job)
 
     def wake(self) -> None:
         """Have the loop collect what is there; from any thread; safe when the loop is closed."""
-        if not self._woken and self._done:
+        if not self._woken and self.done:
             self._woken = True
             try:
                 self._loop.call_soon_threadsafe(self._collect)
             except RuntimeError:  # the loop is closed: nobody waits any more
-                self._done.clear()
+                self.done.clear()
                 self._woken = False
 
     def _collect(self) -> None:
         """Hand out what has come, a slice at a time, so that the loop serves others in between."""
         # Clear the flag before looking: a job that is put after the last look must find the flag down.
         self._woken = False
-        done = self._done
+        done = self.done
         try:
             for _ in range(min(len(done), SLICE)):
                 self._deliver(done.popleft())

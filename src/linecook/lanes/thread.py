@@ -26,6 +26,7 @@ from collections.abc import Iterable, Mapping
 
 from .._core.errors import Refused, Work
 from .._core.events import Events
+from .._core.context import here
 from .._core.waitqueue import WaitQueue
 from .base import ABANDONED, DONE, DROPPED, NEW, QUEUED, RUNNING, Delivery, Job
 from .crew import DUE, STALLED, Crew, Worker
@@ -251,6 +252,7 @@ class ThreadLane:
             if sampled:
                 cpu = cpu_clock()
             job.started_at = started = clock()
+            here.frame = job.frame
             try:
                 if job.context is not None:
                     job.value = job.context.run(job.body, *job.args, **job.kwargs)
@@ -259,6 +261,7 @@ class ThreadLane:
             except BaseException as error:
                 job.error = caught(error, job)
             job.ended_at = crew.last_end = ended = clock()
+            here.frame = None
             if sampled:
                 count_cpu(job, cpu_clock() - cpu)
             # Threads may overwrite each other's average: each value written is a recent average, which is enough.
@@ -274,7 +277,7 @@ class ThreadLane:
                 if owed is not None:
                     owed.wake()
                 owed, owed_at = port, ended
-            port.put(job)
+            port.done.append(job)  # put, without the call
             job = None  # nobody keeps a job by keeping a thread: test_a_call_leaves_nothing_behind_in_its_thread
             if ended - owed_at > DUE:
                 port.wake()

@@ -7,7 +7,7 @@ import threading
 
 from .._core.endings import contained
 from .._core.errors import BodyExited
-from .base import DONE, Job, answer
+from .base import DONE, Job
 
 _cpu_lock = threading.Lock()
 
@@ -47,8 +47,11 @@ def deliver(job: Job) -> None:
     meter.wall += job.ended_at - job.started_at
     if job.error is not None:
         meter.failures += 1
-    if job.state == DONE:
-        answer(job)
+    if job.state == DONE and not job.future.done():
+        if job.error is None:
+            job.future.set_result(job.value)
+        else:
+            job.future.set_exception(job.error)
 
 
 def _after_fork_in_child() -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FrameType
+from typing import NamedTuple
 
 _LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _LINECOOK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -31,13 +32,17 @@ class Place:
     function: str
     source: str = ""
 
+    @property
+    def is_library(self) -> bool:
+        """Whether it belongs to the standard library, an installed package or linecook: no line the user wrote."""
+        return _is_ours_or_pythons(self.file) or any(part in self.file for part in _INSTALLED)
+
     def __str__(self) -> str:
         where = f"{self.file}:{self.line} in {self.function}"
         return f"{where}: {self.source}" if self.source else where
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(NamedTuple):
     """A place not yet looked up: what is cheap to take from a frame that won't stand still."""
 
     code: CodeType
@@ -67,11 +72,9 @@ def users_spot(frame: FrameType, until: FrameType | None = None) -> Spot:
     installed = None
     for each in outwards(frame, until):
         name = each.f_code.co_filename
-        if name.startswith((_LINECOOK, "<frozen")):
-            continue
-        if any(part in name for part in _INSTALLED):
+        if any(part in name for part in _INSTALLED) and not name.startswith(_LINECOOK):
             installed = installed or each
-        elif not name.startswith(_LIBRARY):
+        elif not _is_ours_or_pythons(name):
             return _spot(each)
     return _spot(installed or frame)
 
@@ -83,6 +86,20 @@ def is_debugged(frame: FrameType, until: FrameType | None = None) -> bool:
         if module in _DEBUGGERS or module.partition(".")[0] in _DEBUGGERS or module == "IPython.core.debugger":
             return True
     return False
+
+
+def stands_in_python(frame: FrameType | None) -> bool:
+    """Tell whether *frame* stands where CPython takes the interpreter from Python code, rather than in a call."""
+    if frame is None or frame.f_lasti < 0:
+        return False
+    from opcode import opname
+
+    standing_at = opname[frame.f_code.co_code[frame.f_lasti]]
+    return standing_at == "RESUME" or standing_at.startswith(("JUMP_BACKWARD", "POP_JUMP_BACKWARD"))  # POP_: 3.11
+
+
+def _is_ours_or_pythons(file: str) -> bool:
+    return file.startswith((_LINECOOK, _LIBRARY, "<frozen"))
 
 
 def _spot(frame: FrameType) -> Spot:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from types import FrameType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .._core.meter import Meter
 from .cpuclock import CPUClocks
+from .place import stands_in_python
 from .pulse import PULSE, Pulse, Wake
 
 _INTERVAL = 0.01  # seconds between looks while bodies run; a hundredth of them goes into switching threads, at worst
@@ -121,8 +120,7 @@ class HoldProbe:
             last = before.get(ident)
             if last is not None and wake.now - last.at < _STALE + wake.held:
                 worked[ident] = min(1.0, (cpu - last.cpu) / (wake.now - last.at))
-        on_cpu = {ident: share for ident, share in worked.items() if share >= 0.1} if wake.naps else {}
-        holders = _holders(on_cpu)
+        holders = _holders({ident: share for ident, share in worked.items() if share > 0}) if wake.naps else {}
         total = sum(holders.values())
         return {ident: holders.get(ident, 0.0) / total if total else 0.0 for ident in worked}
 
@@ -131,32 +129,21 @@ class HoldProbe:
         return _INTERVAL * (0.8 + 0.4 * (self.looks * 0.6180339887 % 1.0))
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(NamedTuple):
     at: float
     cpu: float
 
 
-def _holders(on_cpu: dict[int, float]) -> dict[int, float]:
-    """Return those of *on_cpu* that may have held the interpreter, as they were.
+def _holders(worked: dict[int, float]) -> dict[int, float]:
+    """Return those of *worked*, threads with their shares of CPU, that may have held the interpreter.
 
     A thread that had to give it up stands at a place where CPython gives it up: a jump back or the start of a
     function. Where there are such threads, the others, standing in a call that may have let go of it (``hashlib``), are
     not to blame. Rough for a body that calls a lot of C; only used where two or more were on CPU.
     """
-    if len(on_cpu) < 2:
+    on_cpu = {ident: share for ident, share in worked.items() if share >= 0.1}
+    if len(worked) < 2:
         return on_cpu
     frames = sys._current_frames()
-    certain = {ident: share for ident, share in on_cpu.items() if _stands_in_python(frames.get(ident))}
+    certain = {ident: share for ident, share in worked.items() if stands_in_python(frames.get(ident))}
     return certain or on_cpu
-
-
-def _stands_in_python(frame: FrameType | None) -> bool:
-    if frame is None or frame.f_lasti < 0:
-        return False
-    from opcode import opname
-
-    return opname[frame.f_code.co_code[frame.f_lasti]] in ("JUMP_BACKWARD", "RESUME")
-
-
-Probe = HoldProbe

@@ -15,14 +15,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _log = logging.getLogger("linecook")
 _SLACK = 0.004  # seconds: readers due within this are served by the same wake-up
 
 
-@dataclass(frozen=True, slots=True)
-class Wake:
+class Wake(NamedTuple):
     """One awakening of the watch thread.
 
     Attributes:
@@ -124,7 +123,7 @@ if sys.platform == "linux":
         # delay when naps explain a third of it, else only what they explain, as when the process was stopped in one.
         explained = naps * sys.getswitchinterval()
         held = late if explained >= 0.3 * late else explained
-        return Wake(now, late, naps, held, in_one_go=explained <= 1.3 * late)
+        return Wake(now, late, naps, held, in_one_go=explained <= late)
 
 else:  # untested: lateness is all there is to go by, and a busy machine looks like a held interpreter
 

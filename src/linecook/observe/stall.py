@@ -1,8 +1,8 @@
 """The stall watch: says which line keeps an event loop from everything else, seen from a thread of its own.
 
 A *stall* is one step of a loop (one run of one callback, a task's way from one await to the next) that lasts longer
-than a threshold. The watch looks at the frames of the loop's thread, some twenty to forty times a second; a loop that waits is
-never woken, and the program's code is never entered.
+than a threshold. The watch looks at the frames of the loop's thread, some twenty to forty times a second; a loop that
+waits is never woken, and the program's code is never entered.
 
 What is no stall: a stop in a debugger; time in which the watch thread itself was late without having waited for the
 interpreter (a stopped or suspended process, a machine given to others). Time is ``time.monotonic()``, also where a
@@ -64,7 +64,7 @@ class StallWatch:
         if not threshold > 0:
             raise ValueError(f"threshold={threshold!r}: seconds, > 0; for no watch at all, Runtime(stall=None)")
         ident = threading.get_ident() if thread_ident is None else thread_ident
-        watched = WatchedLoop(loop, ident, threshold, on_stall or _speak, events, whose, self._clocks)
+        watched = WatchedLoop(loop, ident, threshold, on_stall or speak, events, whose, self._clocks)
         with self._lock:
             self._watched.append(watched)
             if self._stop is None:
@@ -94,5 +94,6 @@ class StallWatch:
 _VOICE = Voice()
 
 
-def _speak(stall: Stall) -> None:
+def speak(stall: Stall) -> None:
+    """Say *stall* to the log, at most once per place and second; what ``watch`` does when no ``on_stall`` is given."""
     _VOICE.say((stall.place.file, stall.place.line), lambda: str(stall))

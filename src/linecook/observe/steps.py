@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import weakref
 from contextvars import Context
-from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .place import outwards
 
 _RUN: CodeType = asyncio.Handle._run.__code__  # every step of asyncio's loops goes through it
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class Step(NamedTuple):
     """One step of a loop.
 
     Attributes:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gc
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .pulse import Wake
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What the clocks say at one look, in seconds; ``loop_cpu`` is None when the thread's clock can't be read."""
 
     at: float
@@ -23,8 +22,7 @@ class Look:
         return cls(at, loop_cpu, time.process_time(), gc.get_stats()[-1]["collections"])
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """Time spent in one step: in all, while the interpreter was wanted in vain, and on whose CPU. Seconds."""
 
     seconds: float = 0.0
@@ -63,13 +61,18 @@ class Stretch:
         return Stretch(self.held, self.held, self.held, self.loop_cpu, self.process_cpu, self.collections)
 
     def was_held_here(self) -> bool:
-        """Whether the loop's own thread held the interpreter: on CPU, or asleep with it while no thread was on CPU."""
-        return self.held > 0.02 and (self.loop_cpu >= 0.5 * self.held or self.process_cpu < 0.1 * self.held)
+        """Whether the loop's own thread held the interpreter.
+
+        It did if it was on CPU half of that time, or had half of the CPU that the process got from a busy machine, or
+        if no thread was on CPU at all: then it slept with the interpreter in its hand.
+        """
+        most = min(0.5 * self.held, max(0.5 * self.process_cpu, 0.1 * self.held))
+        return self.held > 0.02 and (self.loop_cpu >= most or self.process_cpu < 0.1 * self.held)
 
     def was_kept_by_others(self) -> bool:
         """Whether the loop's thread wanted to go on, and others held the interpreter."""
         return (
             self.contended > 0.5 * self.seconds
-            and self.loop_cpu < 0.3 * self.seconds
-            and self.process_cpu > 0.5 * self.seconds
+            and self.loop_cpu < 0.3 * self.process_cpu
+            and self.process_cpu > 0.2 * self.seconds
         )

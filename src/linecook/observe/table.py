@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 _HEADS = ("lane", "calls", "failed", "late", "left", "wall", "mean", "CPU", "GIL hold")
-_NAME_AT_MOST = 26
 
 
 def render(rows: Sequence[Row], lanes: Mapping[str, Mapping[str, int]], advice: Sequence[str]) -> str:
@@ -34,11 +33,14 @@ _LEGEND = (
 def _table(rows: Sequence[Row]) -> str:
     lines = [("", *_HEADS), *(_cells(row) for row in rows)]
     widths = [max(len(cells[i]) for cells in lines) for i in range(len(lines[0]))]
+    widths[0] = min(widths[0], max(8, WIDTH - sum(widths[1:]) - 2 * len(_HEADS)))  # the name makes room for figures
     return "\n".join(_line(cells, widths) for cells in lines)
 
 
 def _line(cells: Iterable[str], widths: Sequence[int]) -> str:
     name, lane, *figures = cells
+    if len(name) > widths[0]:
+        name = "…" + name[1 - widths[0] :]  # the end of a qualified name tells more than its beginning
     left = (name.ljust(widths[0]), lane.ljust(widths[1]))
     right = (figure.rjust(width) for figure, width in zip(figures, widths[2:], strict=True))
     return "  ".join((*left, *right)).rstrip()
@@ -46,7 +48,7 @@ def _line(cells: Iterable[str], widths: Sequence[int]) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     return (
-        row.name if len(row.name) <= _NAME_AT_MOST else "…" + row.name[1 - _NAME_AT_MOST :],
+        row.name,
         row.lane,
         _count(row.calls),
         _count(row.failures),
@@ -67,7 +69,7 @@ def seconds(value: float) -> str:
         return f"{value:.1f} s"
     if value >= 1e-3:
         return f"{value * 1e3:.0f} ms" if value >= 0.01 else f"{value * 1e3:.1f} ms"
-    return f"{value * 1e6:.0f} µs"
+    return f"{value * 1e6:.0f} µs" if value >= 1e-6 else f"{value * 1e9:.0f} ns"
 
 
 def _count(number: int) -> str:

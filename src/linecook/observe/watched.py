@@ -14,7 +14,7 @@ from typing import Literal
 from .._core.context import Frame, current_frame
 from .._core.events import Events
 from .cpuclock import CPUClocks
-from .place import Place, Spot, is_debugged, users_spot
+from .place import Place, Spot, is_debugged, stands_in_python, users_spot
 from .pulse import Wake
 from .steps import Step, steps_of
 from .stretch import Look, Stretch
@@ -49,10 +49,11 @@ class Stall:
         whose = f" in {self.whose}" if self.whose else ""
         so_far = "" if self.ended else " so far"
         collected = "; a full garbage collection ran meanwhile" if self.collected else ""
-        if self.cause == "others":
+        if self.cause == "others":  # a line that did nothing wrong; asyncio's own would only puzzle
+            where = "" if self.place.is_library else f", at {self.place}"
             return (
-                f"the event loop waited {self.duration:.2f} s{so_far} for the interpreter, which other threads held, "
-                f"at {self.place}{whose}{collected}. The placement report names the tools that would gain in a process"
+                f"the event loop waited {self.duration:.2f} s{so_far}{whose} for the interpreter, which other threads "
+                f"held{where}{collected}. The placement report names the tools that would gain in a process"
             )
         return (
             f"the event loop stood still for {self.duration:.2f} s{so_far}{whose}, at {self.place}{collected}. "
@@ -96,7 +97,7 @@ class WatchedLoop:
             self._step = step
             # A step first seen after somebody held the interpreter: if that was this thread, it was this step, in a
             # C call from which it has just come back.
-            came_back = step is not None and wake.in_one_go and stretch.was_held_here()
+            came_back = wake.in_one_go and stretch.was_held_here() and _is_back_from_a_call(step, frame)
             self._stretch = stretch.only_held() if came_back else Stretch()
         else:
             self._stretch = self._stretch.plus(stretch)
@@ -155,6 +156,11 @@ class WatchedLoop:
             self._on_stall(stall)
         except Exception:
             _log.exception("on_stall=%r failed", self._on_stall)
+
+
+def _is_back_from_a_call(step: Step | None, frame: FrameType | None) -> bool:
+    """Whether *frame*, now in *step*, may just have come back from a call into C."""
+    return step is not None and frame is not None and frame is not step.bottom and not stands_in_python(frame)
 
 
 class GoingOn:

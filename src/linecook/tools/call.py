@@ -45,20 +45,26 @@ class Call(CallFrame, _Coroutine[R_co]):
       index: its place in the input of a fan-out; None outside one.
     """
 
-    __slots__ = ("_coroutine", "_taken", "args", "kwargs", "tool")
+    __slots__ = ("_coroutine", "_taken", "tool")
 
     def __init__(self, tool: Tool[Any, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        # Only what every call needs; the rest has defaults in __getattr__ (benchmarks: call_overhead).
+        # Every slot by hand: a chain of super().__init__ costs as much as the rest of the call, and defaults through
+        # __getattr__ made each later read 20 times dearer (benchmarks: call_overhead).
         self.tool = tool
         self.args = args
         self.kwargs = kwargs
         self._taken = False
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return _DEFAULTS[name]
-        except KeyError:
-            raise AttributeError(f"'Call' object has no attribute {name!r}") from None
+        self._coroutine: Coroutine[Any, Any, R_co] | None = None
+        self._children = 0
+        self.parent = None
+        self.index = None
+        self.number = 0
+        self.attempts = 0
+        self.queued = 0.0
+        self.running = 0.0
+        self.left_behind = False
+        self.runtime = None
+        self.due = None
 
     # -- what can be read ----------------------------------------------------------------------------------------
 
@@ -101,7 +107,8 @@ class Call(CallFrame, _Coroutine[R_co]):
         context.run(current_frame.set, self)
         self.attempts = 1
         self.running = -monotonic()
-        return tool.body(*self.args, **self.kwargs)
+        body: Coroutine[Any, Any, R_co] = tool.body(*self.args, **self.kwargs)
+        return body
 
     def _take(self, parent: Frame | None) -> None:
         if self._taken:
@@ -118,9 +125,7 @@ class Call(CallFrame, _Coroutine[R_co]):
 
     def told(self, error: BaseException) -> BaseException:
         error = contained(error, repr(self), self)
-        note = f"in {self!r} on lane {self.lane}, attempt {self.attempts}"
-        if note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
+        self.sign(error)
         return error
 
     def discard(self) -> None:
@@ -175,6 +180,17 @@ class ToolCall(Call[R_co]):
     is_tool = True
 
 
+class WorkerFrame(Frame):
+    """What stands for the call under way inside a worker process, where the call itself isn't known."""
+
+    __slots__ = ()
+    is_tool = True
+
+    @property
+    def name(self) -> str:
+        return "that runs in this process"
+
+
 def nested(outer: Frame, inner: Tool[Any, Any]) -> NestedTool:
     """Return the error for *inner* being called inside the tool *outer*."""
     return NestedTool(
@@ -183,17 +199,5 @@ def nested(outer: Frame, inner: Tool[Any, Any]) -> NestedTool:
     )
 
 
-_DEFAULTS: dict[str, Any] = {
-    "_children": 0,
-    "_coroutine": None,
-    "attempts": 0,
-    "index": None,
-    "left_behind": False,
-    "number": 0,
-    "parent": None,
-    "queued": 0.0,
-    "running": 0.0,
-    "runtime": None,
-}
 if not TYPE_CHECKING:
     Coroutine.register(Call)

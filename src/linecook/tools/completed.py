@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sized
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from .._core.deadline import check_seconds
-from .._core.errors import TooManyFailures
-from .._core.outcome import Cancelled, Failed, Outcome, Settled, TimedOut
-from .._core.supervise import supervisor_of
+from .._core.errors import TooManyFailures, UsageError
+from .._core.outcome import Cancelled, Failed, Ok, Outcome, Settled, TimedOut
 from .._core.timers import Timer, timers_of
+from .collected import GRACE, WINDOW, abandon, failures_allowed
 from .fanout import FanOut, check_limit, late
-from .many import GRACE, WINDOW, Many, failures_allowed
+from .inputs import discard_all
+from .many import Many
 
 T = TypeVar("T")
+_log = logging.getLogger("linecook")
 
 
 class Completed(AsyncIterator[Outcome[T]], Generic[T]):
-    """The outcomes of a fan-out in the order in which calls end; made by ``as_completed``."""
+    """The outcomes of a fan-out in the order in which calls end; made by ``as_completed``. One task reads at a time."""
+
+    _reader: _Reader | None = None
+    _closed = False
 
     def __init__(
         self, calls: Many[T], limit: int | None, timeout: float | None, grace: float, fail_on: float | None
@@ -33,8 +39,6 @@ class Completed(AsyncIterator[Outcome[T]], Generic[T]):
         self._grace = grace
         self._most = failures_allowed(fail_on, (calls,), "as_completed")
         self._fail_on = fail_on
-        self._reader: _Reader | None = None
-        self._closed = False
 
     def __aiter__(self) -> Completed[T]:
         return self
@@ -48,23 +52,31 @@ class Completed(AsyncIterator[Outcome[T]], Generic[T]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Cancel what runs, and wait at most ``grace`` for its end."""
+        """Cancel what runs, and wait at most ``grace`` for its end; outcomes not yet read are dropped."""
         self._closed = True
         if self._reader is not None:
             await self._reader.close()
+        else:
+            discard_all((self._calls,))
 
     async def __anext__(self) -> Outcome[T]:
         """Return the next outcome.
 
         Raises:
           StopAsyncIteration: every call has ended, or the block was left.
-          TooManyFailures: ``fail_on`` was reached; ``.settled`` holds the failures, everything else was cancelled.
-          the input's own error, when reading it failed; everything else was cancelled.
+          TooManyFailures: ``fail_on`` was reached; ``.settled`` holds the failures. Everything else was cancelled, and
+            the outcomes that there are were handed out before.
+          the input's own error, when reading it failed; likewise.
+          UsageError: another task waits for the next outcome already.
         """
         if self._closed:
             raise StopAsyncIteration
         if self._reader is None:
-            self._reader = _Reader(self._calls, self._limit, self._timeout, self._grace, self._most)
+            try:
+                self._reader = _Reader(self._calls, self._limit, self._timeout, self._grace, self._most)
+            except BaseException:
+                discard_all((self._calls,))
+                raise
         outcome = await self._reader.next(self._fail_on)
         if outcome is None:
             raise StopAsyncIteration
@@ -88,77 +100,87 @@ class _Reader:
         self.expired = False
         self.news: asyncio.Future[None] | None = None
         self.fanout = FanOut("as_completed", calls, limit, self._keep, grace)
+        self.fanout.unread = self.ready
+        self.fanout.on_over(self._tell)
         self.sized = isinstance(calls, Sized)
-        if limit is not None:
-            self.fanout.room = lambda: len(self.ready) + len(self.fanout.running) < limit
         self.timer: Timer | None = None
         if timeout is not None:
             loop = self.fanout.loop
             self.timer = timers_of(loop).at(loop.time() + timeout, _Reader._expire, self)
 
     def _keep(self, _index: int, outcome: Outcome[Any]) -> None:
-        if self.expired and isinstance(outcome, Cancelled) and outcome.reason == "deadline" and outcome.call is not None:
+        if not isinstance(outcome, Ok):
+            outcome = self._look_at(outcome)
+        self.ready.append(outcome)
+        news = self.news
+        if news is not None:
+            self.news = None
+            if not news.done():
+                news.set_result(None)
+
+    def _look_at(self, outcome: Failed | TimedOut | Cancelled) -> Failed | TimedOut | Cancelled:
+        if isinstance(outcome, Cancelled):
+            if not self.expired or outcome.reason != "deadline" or outcome.call is None:
+                return outcome
             assert self.timeout is not None
             outcome = late(outcome.call, self.timeout, "as_completed", outcome.work)
-        self.ready.append(outcome)
-        if self.most is not None and isinstance(outcome, (Failed, TimedOut)):
+        if self.most is not None and not self.expired:
             self.failures.append(outcome)
-            if len(self.failures) >= self.most:
+            if self._too_many():
                 self.fanout.stop("sibling")
-        self._tell()
+        return outcome
 
     def _tell(self) -> None:
-        if self.news is not None and not self.news.done():
-            self.news.set_result(None)
+        news, self.news = self.news, None
+        if news is not None and not news.done():
+            news.set_result(None)
 
     def _expire(self) -> None:
+        if self.fanout.over or self.fanout.stopping is not None:
+            return
         self.expired = True
         self.fanout.stop("deadline")
         self._tell()
 
     async def next(self, fail_on: float | None) -> Outcome[Any] | None:
         """Return the next outcome; None at the end."""
-        fanout = self.fanout
+        fanout, ready = self.fanout, self.ready
+        if self.news is not None:
+            raise UsageError("two tasks read the same as_completed; give each an as_completed of its own, or a queue")
         while True:
-            if fanout.error is not None or self._too_many():
-                await self.close()
-                self._raise(fail_on)
-            if self.ready:
-                outcome = self.ready.popleft()
-                fanout.fill()
+            if ready:
+                outcome = ready.popleft()
+                if fanout.feeding:
+                    fanout.fill()
                 return outcome
             fanout.fill()
+            if ready:  # a task factory with eager tasks
+                continue
             if fanout.over:
-                return await self._after_the_end()
+                return await self._after_the_end(fail_on)
             if fanout.stopping is not None:
                 await fanout.see_end()
                 continue
-            self.news = fanout.loop.create_future()
-            fanout.on_over(self._tell)
+            self.news = news = fanout.loop.create_future()
             try:
-                await self.news
+                await news
             finally:
                 self.news = None
 
     def _too_many(self) -> bool:
         return self.most is not None and len(self.failures) >= self.most
 
-    def _raise(self, fail_on: float | None) -> None:
-        if self.fanout.error is not None:
-            raise self.fanout.error
-        raise TooManyFailures(
-            f"{len(self.failures)} calls failed, which fail_on={fail_on} does not allow; "
-            f"the first: {self.failures[0].error!r}",
-            settled=Settled(self.failures),
-        ) from self.failures[0].error
-
-    async def _after_the_end(self) -> Outcome[Any] | None:
+    async def _after_the_end(self, fail_on: float | None) -> Outcome[Any] | None:
         """Of an input with a known length, also what never began is an item with an outcome."""
-        if self.timer is not None:
-            self.timer.cancel()
-        if not self.sized or self.fanout.exhausted:
+        fanout = self.fanout
+        self._end_timer()
+        if fanout.error is not None or self._too_many():
+            fanout.release()
+            self._raise(fail_on)
+        if fanout.exhausted or not (self.sized or fanout.held):
+            fanout.release()
             return None
-        for call in await self.fanout.rest():
+        for call in await fanout.rest():
             if self.expired:
                 assert self.timeout is not None
                 self.ready.append(late(call, self.timeout, "as_completed", "not started"))
@@ -166,11 +188,27 @@ class _Reader:
                 self.ready.append(Cancelled("shutdown", call, work="not started"))
         return self.ready.popleft() if self.ready else None
 
-    async def close(self) -> None:
+    def _raise(self, fail_on: float | None) -> None:
+        if self.fanout.error is not None:
+            raise self.fanout.error
+        raise TooManyFailures(
+            f"{len(self.failures)} calls failed, which fail_on={fail_on} does not allow; "
+            f"the first: {self.failures[0].error!r}",
+            settled=Settled[Any](self.failures),
+        ) from self.failures[0].error
+
+    def _end_timer(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
+
+    async def close(self) -> None:
+        self._end_timer()
         self.fanout.stop("caller")
-        await self.fanout.see_end()
+        try:
+            await self.fanout.see_end()
+        finally:
+            self.fanout.release()
+            self.ready.clear()
 
     def drop(self) -> None:
         """The reader is gone, from whatever thread: cancel what runs and leave it to the supervisor."""
@@ -182,12 +220,16 @@ class _Reader:
                 return
 
     def _cancel_dropped(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-        self.fanout.stop("caller")
-        for running in list(self.fanout.running.values()):
-            if running.task is not None:
-                supervisor_of(self.fanout.loop).adopt(running.task, repr(running.call), "caller", self.fanout.grace)
+        fanout = self.fanout
+        self._end_timer()
+        if fanout.running:
+            _log.warning(
+                "as_completed was left with %d calls under way, among them %r; they are cancelled. Leave it through "
+                "'async with as_completed(...) as outcomes', which also awaits them.",
+                len(fanout.running), next(iter(fanout.running)),
+            )  # fmt: skip
+        abandon(fanout)
+        fanout.release()
 
 
 def as_completed(
@@ -212,13 +254,17 @@ def as_completed(
       limit: most calls under way or ended and not yet read, 1,000 unless given; a slow reader slows the calls down.
         ``None`` for no bound, which needs an input that ends.
       timeout: seconds for the whole fan-out, from the first read. What has not ended then is ``TimedOut``; what is
-        still in a lazy input is not read any more.
+        still in a lazy input is not read any more, what stands in an input of known length is ``TimedOut`` too.
       grace: seconds cancelled calls have for their clean-up.
       fail_on: as for ``settle``; the error's ``.settled`` holds the failures.
 
     Returns:
       An asynchronous iterator of outcomes; ``outcome.call.index`` is the place in the input. A bare ``async for`` over
-      it works too: left early, the rest is cancelled when the iterator is dropped, and seen to its end by the loop's
-      supervisor.
+      it works too: left early, the rest is cancelled when the iterator is dropped, seen to its end by the loop's
+      supervisor, and a notice says so.
     """
-    return Completed(calls, limit, timeout, grace, fail_on)
+    try:
+        return Completed(calls, limit, timeout, grace, fail_on)
+    except BaseException:
+        discard_all((calls,))
+        raise

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from .._core.callframe import CallFrame
-from .._core.context import Priority, current_frame
+from .._core.context import Priority, frame_here
 from .._core.errors import UsageError
+from ..lanes.worker_hooks import in_worker
 from .policies.limit import Limit
 from .policies.retry import Retry
 from .stream import StreamTool
@@ -38,9 +39,8 @@ class Decorator(Protocol):
 def make(function: Any, asked: Options, decorator: str) -> Any:
     """Return *function* as a tool or agent with the options *asked*."""
     check_function(function, decorator)
-    kind = StreamTool if is_stream(function) else Tool
-    made: Any = kind(function, asked, is_tool=decorator == "tool")
-    return made
+    kind: Any = StreamTool if is_stream(function) else Tool
+    return kind(function, asked, is_tool=decorator == "tool")
 
 
 @overload
@@ -84,7 +84,7 @@ def tool(function: Any = None, /, **options: Any) -> Any:
       grace: seconds a cancelled ``async`` body has for its clean-up. Threads and processes get none.
       limit: most calls in flight at once; a number of its own, or a ``Limit`` shared with other tools.
       retry: which failures are worth another attempt; refused for ``effect="write"``.
-      effect: what a second run would do. ``"read"``: no harm. ``"write"``: harm (the default, as nobody said otherwise).
+      effect: what a second run would do. ``"read"``: no harm. ``"write"``: harm (the default: nobody said otherwise).
         ``"keyed"``: none if the same ``call_key()`` is sent along. ``"tx"``: commits with the journal.
       priority: ``"interactive"``, ``"normal"`` or ``"batch"``; None inherits the caller's.
 
@@ -114,10 +114,15 @@ def call_key() -> str:
     32 hexadecimal digits, made when first asked for.
 
     Raises:
-      UsageError: no tool call is under way here.
+      UsageError: no tool call is under way here, or it runs in a worker process, where its key isn't known: make a
+        key where the tool is called, and pass it as an argument, which is the same for all attempts too.
     """
-    frame = current_frame.get()
+    frame = frame_here()
+    if in_worker():
+        raise UsageError(
+            "call_key() isn't known inside a worker process. Make a key where the tool is called and pass it as an "
+            "argument: arguments are the same for every attempt. Or use lane='thread'."
+        )
     if not isinstance(frame, CallFrame) or not frame.is_tool:
         raise UsageError("call_key() belongs inside the body of a tool; there is no tool call under way here")
     return frame.key()
-

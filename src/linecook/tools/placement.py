@@ -7,22 +7,26 @@ Every runner is an async function of the call, runs in the caller's task, and wa
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from time import monotonic
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from .._core.context import Frame, current_frame, inherited_priority
+from .._core.callframe import CallFrame
+from .._core.context import Frame, current_frame, here, inherited_priority
 from .._core.deadline import remaining
-from .._core.errors import CallCancelled
 from .._core.endings import EXITS, cancellation_requested, contained
+from .._core.errors import CallCancelled, UsageError
 from .._core.running import primer
 from .._core.supervise import see_end, supervisor_of
 from .._core.timers import timers_of
 from .._runtime import Runtime, current
 from ..lanes.base import DONE, Job, Lane
+from .direct import direct, is_direct
 from .policies.limit import limited
 from .policies.retry import retried
 from .policies.timeout import timed, too_late
@@ -31,12 +35,16 @@ if TYPE_CHECKING:
     from .call import Call
     from .tool import Tool
 
+_log = logging.getLogger("linecook")
+
 Runner = Callable[["Call[Any]"], Coroutine[Any, Any, Any]]
 
 
 def runner(tool: Tool[Any, Any]) -> Runner:
     """Compose the way calls of *tool* run."""
     asked = tool.asked
+    if is_direct(tool):
+        return direct(tool, _give_up, _failed, _check_value)
     run = _lane_runner(tool)
     if tool.limit is not None:
         run = limited(run, tool.limit)
@@ -82,15 +90,20 @@ async def _on_loop(call: Call[Any]) -> Any:
 async def _inline(call: Call[Any]) -> Any:
     """Run a sync body on the loop itself."""
     token = current_frame.set(call)
+    before, here.frame = here.frame, call
     call.attempts += 1
     began = monotonic()
     try:
-        return call.tool.body(*call.args, **call.kwargs)
+        value = call.tool.body(*call.args, **call.kwargs)
+        if type(value) is CoroutineType:
+            raise _unawaited(call, value)  # pyright: ignore[reportUnknownArgumentType]
+        return value
     except BaseException as error:
         _failed(call, error)
         raise
     finally:
         call.running = monotonic() - began
+        here.frame = before
         current_frame.reset(token)
 
 
@@ -134,12 +147,23 @@ async def _in_own_task(call: Call[Any]) -> Any:
     try:
         return await ended
     except asyncio.CancelledError as error:
+        if ended.done() and not ended.cancelled() and _is_own_deadline(call, error):
+            return (
+                ended.result()
+            )  # they came in the same turn; with timeout=0 a body needs that one where none is eager
         if not task.done():
-            await _end(call, task, str(error.args[0]) if error.args else "caller")
+            await _end(call, task, str(error.args[0]).partition(":")[0] if error.args else "caller")
         raise
     finally:
         if call.running < 0.0:
             call.running += monotonic()
+
+
+def _is_own_deadline(call: Call[Any], error: asyncio.CancelledError) -> bool:
+    """Say whether nothing but a deadline of *call* itself asked for this cancellation: then it ends with the call."""
+    task = asyncio.current_task()
+    wheres = tuple(f"deadline: {option} of {call.name}(" for option in ("timeout", "attempt_timeout"))
+    return task is not None and task.cancelling() == 1 and bool(error.args) and str(error.args[0]).startswith(wheres)
 
 
 async def _drive(call: Call[Any], ended: asyncio.Future[Any]) -> None:
@@ -147,7 +171,10 @@ async def _drive(call: Call[Any], ended: asyncio.Future[Any]) -> None:
         await primer()
         value = await call.tool.body(*call.args, **call.kwargs)
     except BaseException as error:
-        if not ended.done():  # done: the caller has left
+        if ended.done():  # the caller has left
+            if not isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+                _log.warning("%r was cancelled, and failed in its clean-up", call, exc_info=error)
+        else:
             requested = isinstance(error, asyncio.CancelledError) and cancellation_requested(asyncio.current_task())
             ended.set_exception(_cancelled_by_others(call) if requested else contained(error, repr(call), call))
     else:
@@ -194,12 +221,16 @@ async def _in_lane(call: Call[Any]) -> Any:
     lane.submit(job)
     call.attempts += 1
     patience = tool.asked.attempt_timeout
-    timer = None if patience is None else timers_of(job.future.get_loop()).at(
-        job.future.get_loop().time() + patience, _look_at_attempt, (job, lane, patience, call)
+    timer = (
+        None
+        if patience is None
+        else timers_of(job.future.get_loop()).at(
+            job.future.get_loop().time() + patience, _look_at_attempt, (job, lane, patience, call)
+        )
     )
     runtime.outstanding += 1
     try:
-        return await job.future
+        return _check_value(call, await job.future)
     except asyncio.CancelledError:
         _give_up(job, lane, call)
         raise
@@ -208,6 +239,22 @@ async def _in_lane(call: Call[Any]) -> Any:
         if timer is not None:
             timer.cancel()
         _note_times(job, call)
+
+
+def _check_value(call: Call[Any], value: Any) -> Any:
+    """Return *value*, unless it is a coroutine that nobody would await."""
+    if type(value) is CoroutineType:
+        raise _unawaited(call, value)  # pyright: ignore[reportUnknownArgumentType]
+    return value
+
+
+def _unawaited(call: Call[Any], coroutine: CoroutineType[Any, Any, Any]) -> UsageError:
+    coroutine.close()
+    return UsageError(
+        f"{call.name} is no async def, yet returned a coroutine ({coroutine.__qualname__}), which nobody would await: "
+        "a decorator between it and linecook hides that it is async. Put linecook's decorator below that one, or mark "
+        "the wrapper as an async def."
+    )
 
 
 def _job_for(call: Call[Any], runtime: Runtime) -> Job:
@@ -269,8 +316,8 @@ def _give_up(job: Job, lane: Lane, call: Call[Any]) -> None:
 def _left_behind(frame: Frame | None) -> None:
     """Note on the call, and on all it runs under, that some body runs on unseen."""
     while frame is not None:
-        if hasattr(frame, "left_behind"):
-            frame.left_behind = True  # type: ignore[attr-defined]
+        if isinstance(frame, CallFrame):
+            frame.left_behind = True
         frame = frame.parent
 
 

@@ -8,31 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import inspect
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextvars import Context
+from functools import partial
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, overload
 
 from .._core.callframe import CallFrame
-from .._core.context import current_frame
+from .._core.context import frame_here
+from .._core.endings import contained
 from .._core.errors import ResourceFailed, UsageError
+from .._core.supervise import see_end, supervisor_of
 from .._runtime import Runtime, current
 from ..lanes.thread import at_thread_end
 from ..lanes.worker_hooks import at_worker_end, in_worker
 
 T = TypeVar("T")
 Per = Literal["runtime", "thread", "process"]
+_PATIENCE = 5.0  # seconds a resource has to close
 
 
 class AsyncResource(Generic[T]):
     """A resource made by an async generator: ``client = await web()``. One for each runtime."""
 
+    __name__: str
+    __qualname__: str
+
     def __init__(self, body: Callable[[], AsyncIterator[T]]) -> None:
         self.body = body
-        self.__name__: str = getattr(body, "__name__", "resource")
-        self.__doc__ = body.__doc__
+        _named_like(self, body)
 
     async def __call__(self) -> T:
         """Return the resource of the current runtime, opened if this is its first use.
@@ -44,9 +50,14 @@ class AsyncResource(Generic[T]):
         """
         runtime = current()
         keeper: _Keeper[T] | None = runtime.opened.get(self)
-        if keeper is None or keeper.failed:
+        if keeper is None:
+            runtime.push_exit(lambda: runtime.opened[self].end_opening())  # noqa: PLW0108 - of the keeper there is then
+        if keeper is None or keeper.is_over:
             keeper = runtime.opened[self] = _Keeper(self, runtime)
         return await keeper.value()
+
+    def __reduce__(self) -> str:
+        return self.__qualname__  # by name: whoever unpickles it has its own
 
     def __repr__(self) -> str:
         return f"<resource {self.__name__}, per runtime>"
@@ -58,41 +69,37 @@ class _Keeper(Generic[T]):
     def __init__(self, resource: AsyncResource[T], runtime: Runtime) -> None:
         loop = asyncio.get_running_loop()
         self._name = resource.__name__
-        self._keepers: list[_Keeper[Any]] = runtime.opened.setdefault(_Keeper, [])
-        self._keepers.append(self)
-        self._opened: asyncio.Future[T] = loop.create_future()
+        self._runtime = runtime
+        self._opened: asyncio.Future[None] = loop.create_future()
+        self._failure: BaseException | None = None
+        self._values: list[T] = []
         self._closing: asyncio.Future[None] = loop.create_future()
-        self._task = loop.create_task(self._keep(resource), context=Context())
-        runtime.push_exit(self.close)
+        self._task = loop.create_task(self._keep(resource), name=f"resource {self._name}", context=Context())
 
     @property
-    def failed(self) -> bool:
-        """Whether opening failed."""
-        return self._opened.done() and (self._opened.cancelled() or self._opened.exception() is not None)
+    def is_over(self) -> bool:
+        """Whether it could not be opened, or was closed: the next use opens a new one."""
+        return self._failure is not None or self._closing.done() or self._task.done()
 
     async def value(self) -> T:
         """Wait until it is open, and return it."""
-        try:
-            return await asyncio.shield(self._opened)
-        except asyncio.CancelledError:
-            if self._opened.cancelled():
-                raise ResourceFailed(f"the runtime closed while resource {self._name} was being opened") from None
-            raise
-        except Exception as error:
-            raise ResourceFailed(f"resource {self._name} could not be opened: {error!r}") from error
+        await asyncio.shield(self._opened)
+        if self._failure is not None:
+            raise ResourceFailed(f"resource {self._name} could not be opened: {self._failure!r}") from self._failure
+        return self._values[0]
 
     async def _keep(self, resource: AsyncResource[T]) -> None:
-        manager = asynccontextmanager(resource.body)()
+        manager = contextlib.asynccontextmanager(resource.body)()  # pyright: ignore[reportDeprecated]
         try:
-            value = await manager.__aenter__()
+            self._values.append(await manager.__aenter__())
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError):
-                self._opened.cancel()
-                raise
-            self._opened.set_exception(error)
-            self._opened.exception()  # told to whoever waits; if nobody does, that is no error of its own
+            self._failure = self._why_not(error)
             return
-        self._opened.set_result(value)
+        finally:
+            self._opened.set_result(None)
+        # Closed before all that were open when it was: what it uses is among them, though perhaps asked for later.
+        self._runtime.opened[resource] = self._runtime.opened.pop(resource, self)
+        self._runtime.push_exit(self.close)
         try:
             await self._closing
         except asyncio.CancelledError:
@@ -100,33 +107,47 @@ class _Keeper(Generic[T]):
             await self._see_later_ones_close()
         await manager.__aexit__(None, None, None)
 
-    async def _see_later_ones_close(self) -> None:
-        later = self._keepers[self._keepers.index(self) + 1 :]
-        tasks = [keeper._task for keeper in later if not keeper._task.done()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=5.0)
+    def _why_not(self, error: BaseException) -> BaseException:
+        if isinstance(error, asyncio.CancelledError) and self._task.cancelling():
+            return RuntimeError("the runtime was closed meanwhile")
+        return contained(error, f"resource {self._name}")
 
-    async def close(self) -> None:
-        """Close it; an opening still under way is cancelled."""
-        if not self._closing.done():
-            self._closing.set_result(None)
+    async def _see_later_ones_close(self) -> None:
+        in_order: list[Any] = [each for each in self._runtime.opened.values() if isinstance(each, _Keeper)]
+        later = [keeper._task for keeper in in_order[in_order.index(self) + 1 :]] if self in in_order else []
+        if later:
+            await asyncio.wait(later, timeout=_PATIENCE)
+
+    async def end_opening(self) -> None:
+        """Cancel an opening still under way, and wait for its end."""
         if not self._opened.done():
             self._task.cancel("shutdown")
-        await asyncio.wait([self._task], timeout=5.0)
-        if not self._task.done():
+            await self._see_end()
+
+    async def close(self) -> None:
+        """Close it; wait at most five seconds for that. Raises what closing it raises."""
+        if not self._closing.done():
+            self._closing.set_result(None)
+        await self._see_end()
+
+    async def _see_end(self) -> None:
+        if await see_end([self._task], _PATIENCE):
             self._task.cancel("shutdown")
+            supervisor_of(self._task.get_loop()).adopt(self._task, f"resource {self._name}", "shutdown", 0.1)
         elif not self._task.cancelled() and (error := self._task.exception()) is not None:
-            raise error
+            raise contained(error, f"closing resource {self._name}")
 
 
 class SyncResource(Generic[T]):
     """A resource made by a plain generator: ``session = web()``. One for each runtime, thread or process."""
 
+    __name__: str
+    __qualname__: str
+
     def __init__(self, body: Callable[[], Iterator[T]], per: Per) -> None:
         self.body = body
         self.per: Per = per
-        self.__name__: str = getattr(body, "__name__", "resource")
-        self.__doc__ = body.__doc__
+        _named_like(self, body)
         self._lock = threading.RLock()
         self._of_thread = threading.local()
         self._of_process: list[T] = []
@@ -150,20 +171,18 @@ class SyncResource(Generic[T]):
         try:
             value: T = self._of_thread.value
         except AttributeError:
-            value, close = self._open()
-
-            def end() -> None:
-                del self._of_thread.value
-                close()
-
+            ends: list[
+                Callable[[], None]
+            ] = []  # registered before anything is opened, so that a wrong place opens nothing
             try:
-                at_thread_end(end)
+                at_thread_end(lambda: [end() for end in ends])
             except UsageError:
-                close()
                 raise UsageError(
-                    f"resource {self.__name__} is per='thread': use it inside a tool that runs on a thread (a plain def)"
+                    f"resource {self.__name__} is per='thread': use it inside a tool that runs on a thread (plain def)"
                 ) from None
+            value, close = self._open()
             self._of_thread.value = value
+            ends += [partial(delattr, self._of_thread, "value"), close]
         return value
 
     def _for_process(self) -> T:
@@ -176,35 +195,59 @@ class SyncResource(Generic[T]):
 
     def _for_runtime(self) -> T:
         runtime = _runtime_here(self.__name__)
-        with self._lock:
-            held: list[T] | None = runtime.opened.get(self)
-            if held is None:
+        held: _Held[T] = runtime.opened.setdefault(
+            self, _Held()
+        )  # a lock for each runtime: one that hangs hurts its own
+        with held.lock:
+            if not held.values:
                 value, close = self._open()
-                held = runtime.opened[self] = [value]
-                runtime.push_exit(close)
-            return held[0]
+                held.values.append(value)
+                runtime.push_exit(partial(held.close, close))
+            return held.values[0]
 
     def _open(self) -> tuple[T, Callable[[], None]]:
-        manager = contextmanager(self.body)()
+        manager = contextlib.contextmanager(self.body)()  # pyright: ignore[reportDeprecated]
         try:
             value = manager.__enter__()
-        except Exception as error:
+        except BaseException as error:
             raise ResourceFailed(f"resource {self.__name__} could not be opened: {error!r}") from error
-        return value, lambda: manager.__exit__(None, None, None) and None
+        return value, partial(_leave, manager)
 
     def __reduce__(self) -> str:
-        return self.__name__  # by name: the worker has its own
+        return self.__qualname__  # by name: the worker has its own
 
     def __repr__(self) -> str:
         return f"<resource {self.__name__}, per {self.per}>"
+
+
+class _Held(Generic[T]):
+    """What one runtime holds of a sync resource: nothing, or one value."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.values: list[T] = []
+
+    def close(self, close: Callable[[], None]) -> None:
+        """Let the value go, then close it."""
+        self.values.clear()
+        close()
+
+
+def _leave(manager: contextlib.AbstractContextManager[Any]) -> None:
+    manager.__exit__(None, None, None)
+
+
+def _named_like(resource: Any, body: Any) -> None:
+    for name in ("__name__", "__qualname__", "__module__", "__doc__"):
+        setattr(resource, name, getattr(body, name, None))
 
 
 def _runtime_here(name: str) -> Runtime:
     try:
         return current()
     except RuntimeError:
-        frame = current_frame.get()
-        runtime = frame.runtime if isinstance(frame, CallFrame) else None
+        frame = frame_here()
+        runtime: Runtime | None = frame.runtime if isinstance(frame, CallFrame) else None
         if runtime is None:
             raise UsageError(
                 f"resource {name} is per='runtime', and no runtime is in sight here: use it inside a tool or agent, "

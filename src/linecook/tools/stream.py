@@ -11,30 +11,31 @@ import asyncio
 import inspect
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from .._core.callframe import CallFrame
-from .._core.context import Frame, Priority, current_deadline, current_frame, inherited_priority
+from .._core.context import Frame, Priority, current_deadline, current_frame, frame_here, inherited_priority
 from .._core.deadline import Deadline
 from .._core.endings import contained
 from .._core.errors import AlreadyRun, TimedOutError, UsageError
-from .._core.outcome import Failed, Ok, TimedOut
+from .._core.outcome import Cancelled, Failed, TimedOut
 from .._core.running import Running
 from .._core.supervise import see_end, supervisor_of
 from .._core.timers import Timer, timers_of
 from .._runtime import current
-from ..lanes.base import Job
+from ..lanes.base import DONE, Job, Lane
 from .call import nested
 from .policies.limit import places_of
-from .tool import Options, Tool
+from .tool import BoundTool, Options, Tool
 
 if TYPE_CHECKING:
     from .policies.limit import Places
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 Piece = TypeVar("Piece")
 
 BUFFER = 16
@@ -57,7 +58,7 @@ class StreamTool(Tool[P, Any], Generic[P, Piece]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Stream[Piece]:  # type: ignore[override]
         """Make a stream; it begins when it is first read."""
-        frame = current_frame.get()
+        frame = frame_here()
         if frame is not None and frame.is_tool:
             raise nested(frame, self)
         return Stream(self, args, kwargs)
@@ -65,6 +66,33 @@ class StreamTool(Tool[P, Any], Generic[P, Piece]):
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Stream[Piece]:  # type: ignore[override]
         """Make a stream, like calling the tool itself."""
         return self(*args, **kwargs)
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(
+        self: StreamTool[Concatenate[Any, Q], Piece], instance: object, owner: type | None = None
+    ) -> BoundStreamTool[Q, Piece]: ...
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else BoundStreamTool[Any, Any](self, instance)
+
+
+class BoundStreamTool(BoundTool[P, Any], Generic[P, Piece]):
+    """A stream tool that is a method, bound to its instance."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Stream[Piece]:  # type: ignore[override]
+        """Make a stream; it begins when it is first read."""
+        made: Any = super().__call__(*args, **kwargs)
+        return cast("Stream[Piece]", made)
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Stream[Piece]:  # type: ignore[override]
+        """Make a stream, like calling the method itself."""
+        return self(*args, **kwargs)
+
+    def options(self, **changes: Any) -> BoundStreamTool[P, Piece]:
+        """Return the same method with other options; see ``Tool.options``."""
+        changed: Any = self.__func__.options(**changes)
+        return BoundStreamTool(changed, self.__self__)
 
 
 class StreamFrame(CallFrame):
@@ -76,6 +104,11 @@ class StreamFrame(CallFrame):
         super().__init__()
         self.start_empty(args, kwargs)
         self.tool = tool
+
+    def told(self, error: BaseException) -> BaseException:
+        error = super().told(error)
+        self.sign(error)
+        return error
 
     @property
     def name(self) -> str:
@@ -156,7 +189,9 @@ class Stream(AsyncIterator[Piece]):
         raise UsageError(f"{self!r} is a stream: read it with 'async for', not with 'await'")
 
     def __iter__(self) -> Any:
-        raise UsageError(f"{self!r} is read with 'async for', not with 'for': linecook runs generators off the reader's task")
+        raise UsageError(
+            f"{self!r} is read with 'async for', not with 'for': linecook runs generators off the reader's task"
+        )
 
     def __del__(self) -> None:
         pump = self._pump
@@ -181,7 +216,13 @@ class _Pump:
         self.news: asyncio.Future[None] | None = None
         self.running: Running[None] = Running(frame, self._body_ended)
         self.expiry: Timer | None = None
-        self.task: asyncio.Task[None] | None = None
+        self.made = 0
+        self.leaving = False
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The task the body runs in."""
+        return self.running.task
 
     def start(self, parent: Frame | None) -> None:
         if parent is not None:
@@ -195,7 +236,7 @@ class _Pump:
             at = self.loop.time() + timeout
             context.run(self._tighten, at, timeout)
             self.expiry = timers_of(self.loop).at(at, self._expire, ("timeout", timeout))
-        self.task = self.running.start(self._produce(context), self.loop, context)
+        self.running.start(self._produce(context), self.loop, context)
 
     def _tighten(self, at: float, timeout: float) -> None:
         nearest = current_deadline.get()
@@ -211,33 +252,33 @@ class _Pump:
         if self.tool.limit is not None:
             places = places_of(self.tool.limit, current())
             if not places.try_take():
-                await places.take(self.frame)  # type: ignore[arg-type]
+                await places.take(self.frame)
         self.frame.attempts = 1
-        began = time.monotonic()
+        self.frame.running = -time.monotonic()
         try:
-            body = self.tool.body(*self.frame.args, **self.frame.kwargs)
+            body: Any = self.tool.body(*self.frame.args, **self.frame.kwargs)
             if inspect.isasyncgen(body):
                 await self._from_async(body)
             else:
                 await self._from_lane(body, context)
         finally:
-            self.frame.running = time.monotonic() - began
+            self.frame.running += time.monotonic()
             if places is not None:
                 places.give_back()
 
-    async def _from_async(self, body: AsyncGenerator[Any, None]) -> None:
+    async def _from_async(self, body: AsyncGenerator[Any, Any]) -> None:
         try:
             async for piece in body:
                 await self._put(piece)
         finally:
             await body.aclose()
 
-    async def _from_lane(self, body: Iterator[Any], context: Context) -> None:
+    async def _from_lane(self, body: Any, context: Context) -> None:
         inside = context.copy()  # the generator's own: kept from pull to pull, wherever each one runs
         try:
             while True:
                 room = BUFFER - len(self.pieces)
-                pieces, error, done = await self._in_lane(_pull, (body, room), inside)
+                pieces, error, done = await self._in_lane(_pull, (self, body, room), inside)
                 for piece in pieces:
                     await self._put(piece)
                 if error is not None:
@@ -248,10 +289,9 @@ class _Pump:
             if not self.frame.left_behind:
                 await self._close_in_lane(body, inside)
 
-    async def _close_in_lane(self, body: Iterator[Any], inside: Context) -> None:
-        close = getattr(body, "close", None)
-        if close is not None and inspect.getgeneratorstate(body) == inspect.GEN_SUSPENDED:  # type: ignore[arg-type]
-            await self._in_lane(close, (), inside)
+    async def _close_in_lane(self, body: Any, inside: Context) -> None:
+        if inspect.getgeneratorstate(body) == inspect.GEN_SUSPENDED:
+            await self._in_lane(body.close, (), inside)
 
     async def _in_lane(self, function: Callable[..., Any], args: tuple[Any, ...], inside: Context) -> Any:
         runtime = self.frame.runtime = current()
@@ -260,7 +300,14 @@ class _Pump:
         priority = inherited_priority(self.frame)
         future = self.loop.create_future()
         job = Job(
-            function, args, {}, meter=meter, future=future, label=self.frame.name, frame=self.frame, context=inside,
+            function,
+            args,
+            {},
+            meter=meter,
+            future=future,
+            label=self.frame.name,
+            frame=self.frame,
+            context=inside,
             priority=priority,
         )
         lane.submit(job)
@@ -268,17 +315,43 @@ class _Pump:
         try:
             return await future
         except asyncio.CancelledError:
-            if lane.cancel(job) == "abandoned":
-                self.frame.left_behind = True
+            self.leaving = True
+            if future.cancelled() and not (self.running.reason == "caller" and await self._saw_end(job)):
+                self._give_up(lane, job)
             raise
         finally:
             runtime.outstanding -= 1
+
+    async def _saw_end(self, job: Job) -> bool:
+        """Wait at most ``grace`` for a pull under way; say whether it has ended.
+
+        Only for a reader who leaves, and to whom nothing is owed: a deadline answers at once and abandons the thread.
+        """
+        if job.state == DONE or not job.started_at:
+            return job.state == DONE
+        job.future = ended = self.loop.create_future()  # the one before was cancelled along with the task
+        timer = timers_of(self.loop).at(self.loop.time() + self.tool.asked.grace, _give_up_waiting, ended)
+        try:
+            await ended
+        except asyncio.CancelledError:
+            return False
+        finally:
+            timer.cancel()
+        return True
+
+    def _give_up(self, lane: Lane, job: Job) -> None:
+        work = lane.cancel(job)
+        job.meter.timeouts += self.running.reason == "deadline"
+        if work == "abandoned":
+            job.meter.abandoned += 1
+            self.frame.left_behind = True
 
     async def _put(self, piece: Any) -> None:
         while len(self.pieces) >= BUFFER:
             self.room = self.loop.create_future()
             await self.room
         self.pieces.append(piece)
+        self.made += 1
         self._tell()
 
     def _tell(self) -> None:
@@ -289,7 +362,8 @@ class _Pump:
         outcome = running.outcome
         if isinstance(outcome, (Failed, TimedOut)) and self.error is None:
             self.error = outcome.error
-            self.error.add_note(f"in {self.frame!r} on lane {self.frame.lane}")
+        elif isinstance(outcome, Cancelled) and running.reason is None and self.error is None:
+            self.error = outcome.error  # not our doing: without it the reader would take it for the end
         self.ended = True
         if self.expiry is not None:
             self.expiry.cancel()
@@ -325,6 +399,8 @@ class _Pump:
         error, self.error = self.error, None
         if error is not None:
             self.ended = True
+            if isinstance(error, TimedOutError) and self.frame.left_behind:
+                error.work = "abandoned"
             raise contained(error, repr(self.frame), self.frame)
         return _END
 
@@ -333,11 +409,14 @@ class _Pump:
         which, seconds = deadline
         if self.ended:
             return
+        frame, ran = self.frame, self.frame.seconds_running()
+        what = "made no piece" if which == "idle_timeout" else "did not end"
         self.error = TimedOutError(
-            f"{self.frame!r} made no further piece within {which}={seconds:g} s",
-            call=self.frame, after=seconds, whose=f"{which} of {self.frame.name}", running=self.frame.running,
-            attempt=self.frame.attempts,
-        )
+            f"{frame!r} {what} within {which}={seconds:g} s; {self.made} pieces before, {frame.queued:.3g} s queued + "
+            f"{ran:.3g} s running",
+            call=frame, work="stopped" if frame.attempts else "not started", after=seconds,
+            whose=f"{which} of {frame.name}", queued=frame.queued, running=ran, attempt=frame.attempts,
+        )  # fmt: skip
         self.running.cancel("deadline")
         if self.task is not None:
             supervisor_of(self.loop).adopt(self.task, repr(self.frame), "deadline", self.tool.asked.grace)
@@ -367,21 +446,31 @@ class _Pump:
             supervisor_of(self.loop).adopt(self.task, repr(self.frame), "caller", self.tool.asked.grace)
 
 
-def _pull(body: Iterator[Any], most: int) -> tuple[list[Any], BaseException | None, bool]:
-    """Take up to *most* pieces, but no more once ``_SLICE`` seconds have passed.
+def _give_up_waiting(ended: asyncio.Future[Any]) -> None:
+    ended.cancel()
+
+
+def _pull(pump: _Pump, body: Any, most: int) -> tuple[list[Any], BaseException | None, bool]:
+    """Take up to *most* pieces, but no more once ``_SLICE`` seconds have passed; close *body* if the reader has left.
 
     Returns:
       the pieces made, the error that came after them or None, and whether that was the end.
     """
     pieces: list[Any] = []
     began = time.monotonic()
-    while len(pieces) < max(1, most):
+    while len(pieces) < max(1, most) and not pump.leaving:
         try:
             pieces.append(next(body))
         except StopIteration:
             return pieces, None, True
-        except BaseException as error:  # noqa: BLE001 - it is told to the reader after the pieces
+        except BaseException as error:
             return pieces, error, True
         if time.monotonic() - began > _SLICE:
             break
+    if pump.leaving:  # here, on its own thread, and not on the loop's, where the last reference may go
+        try:
+            body.close()
+        except BaseException as error:
+            return [], error, True
+        return [], None, True
     return pieces, None, False

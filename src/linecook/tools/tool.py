@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import re
 import types
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, get_args, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, cast, get_args, get_origin, overload
 
 from .._core.callframe import NO_ARGUMENTS
-from .._core.context import PRIORITIES, Priority, current_frame
+from .._core.context import PRIORITIES, Priority, here
 from .._core.deadline import check_seconds
 from .._core.errors import UsageError
-from .call import Call, ToolCall, nested
+from ..lanes.worker_hooks import in_worker
+from .call import Call, ToolCall, WorkerFrame, nested
 from .placement import runner
-from .policies.limit import Limit
+from .policies.limit import Limit, check_count
 from .policies.retry import Retry
+
+if in_worker():  # a worker runs nothing but bodies of tools, and those call no tools
+    here.frame = WorkerFrame()
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,7 +47,7 @@ class Options:
 
 
 class Tool(Generic[P, R]):
-    """A function under ``@tool`` or ``@agent``: calling it makes a ``Call``. To foreign code it looks like an async function.
+    """A function under ``@tool`` or ``@agent``; calling it makes a ``Call``. To foreign code it's an async function.
 
     Attributes:
       body: the untouched function.
@@ -72,22 +78,23 @@ class Tool(Generic[P, R]):
         self.priority: Priority | None = asked.priority
         _check(self, asked)
         self.limit = Limit(asked.limit, name=self.__name__) if isinstance(asked.limit, int) else asked.limit
+        self._origin: tuple[Tool[P, R], dict[str, Any]] | None = None
         self.run: Callable[[Call[Any]], Coroutine[Any, Any, Any]] = runner(self)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[None, None, R]:
         """Make a call; it runs when awaited.
 
         Typed as the coroutine it is, and not as ``Call``: only then do mypy and pyright report a forgotten ``await``.
+        Without ``Any`` in it: of an argument with one mypy gives up choosing an overload, and ``gather`` would be Any.
         """
-        frame = current_frame.get()
-        if frame is not None and frame.is_tool:
-            raise nested(frame, self)
+        # A body that awaits is told when it does; one that can't await would take the call for the result.
+        if here.frame is not None and here.frame.is_tool:
+            raise nested(here.frame, self)
         return self._call(self, args, kwargs or NO_ARGUMENTS)
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Make a call, like calling the tool itself, typed as the ``Call`` it is."""
-        made: Any = self(*args, **kwargs)
-        return made
+        return cast(Call[R], self(*args, **kwargs))
 
     def options(self, **changes: Any) -> Self:
         """Return the same tool with other options: ``fetch.options(timeout=30)(url)``.
@@ -97,9 +104,10 @@ class Tool(Generic[P, R]):
         unknown = changes.keys() - Options.__dataclass_fields__.keys()
         if unknown:
             raise UsageError(f"{self.__name__}.options has no {sorted(unknown)}; there are {list(Options.__slots__)}")
-        if "limit" not in changes and self.limit is not None:
-            changes["limit"] = self.limit
-        return type(self)(self.body, replace(self.asked, **changes), is_tool=self.is_tool)
+        shared: dict[str, Any] = {} if "limit" in changes or self.limit is None else {"limit": self.limit}
+        changed = type(self)(self.body, replace(self.asked, **changes, **shared), is_tool=self.is_tool)
+        changed._origin = (self, changes)
+        return changed
 
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> Self: ...
@@ -108,8 +116,9 @@ class Tool(Generic[P, R]):
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else BoundTool(self, instance)
 
-    def __reduce__(self) -> str:
-        return self.__qualname__  # by name, as functions are pickled
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        # By name, as functions are pickled; what options() made is made again from the tool that has the name.
+        return self.__qualname__ if self._origin is None else (_with_options, self._origin)
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.__qualname__}, lane {self.lane}>"
@@ -121,33 +130,36 @@ class BoundTool(Generic[P, R]):
     def __init__(self, tool: Tool[Any, R], instance: Any) -> None:
         self.__func__ = tool
         self.__self__ = instance
-        for name in ("__name__", "__qualname__", "__module__", "__doc__", "__code__", "__defaults__", "__kwdefaults__"):
-            setattr(self, name, getattr(tool, name))
-        self.__annotations__ = tool.__annotations__
-        signature = inspect.signature(tool)
-        self.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
+        self.__module__ = tool.__module__
+        self.__doc__ = tool.__doc__
 
     @property
     def body(self) -> Callable[P, Any]:
         """The untouched method."""
         return types.MethodType(self.__func__.body, self.__self__)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[None, None, R]:
         """Make a call; it runs when awaited."""
         return self.__func__(self.__self__, *args, **kwargs)
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Make a call; see ``Tool.call``."""
-        made: Any = self(*args, **kwargs)
-        return made
+        return cast(Call[R], self(*args, **kwargs))
 
     def options(self, **changes: Any) -> BoundTool[P, R]:
         """Return the same method with other options; see ``Tool.options``."""
         return BoundTool(self.__func__.options(**changes), self.__self__)
 
+    @property
+    def __signature__(self) -> inspect.Signature:
+        signature = inspect.signature(self.__func__)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
+        # What a method borrows from its function, as it does: name, code, annotations, lane, options asked for. Not
+        # __wrapped__, which would have inspect take the unbound function's signature; and not copying and pickling.
+        if name in _NOT_BORROWED or (name.startswith("__") and name not in _FUNCTION_LIKE):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self.__func__, name)
 
     def __eq__(self, other: object) -> bool:
@@ -165,14 +177,33 @@ class BoundTool(Generic[P, R]):
         return f"<bound {self.__func__.kind} {self.__qualname__} of {self.__self__!r}>"
 
 
-def is_async(function: Callable[..., Any]) -> bool:
+_NOT_BORROWED = ("__func__", "__self__")
+_FUNCTION_LIKE = ("__name__", "__qualname__", "__code__", "__defaults__", "__kwdefaults__", "__annotations__")
+
+
+def _with_options(tool: Tool[P, R], changes: dict[str, Any]) -> Tool[P, R]:
+    return tool.options(**changes)
+
+
+def is_async(function: Any) -> bool:
     """Say whether the body waits on the event loop."""
+    function = _plain(function)
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
-def is_stream(function: Callable[..., Any]) -> bool:
+def is_stream(function: Any) -> bool:
     """Say whether the body is a generator, of either kind."""
+    function = _plain(function)
     return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+
+
+def _plain(function: Any) -> Any:
+    """Return the function behind an object with ``__call__`` or a ``functools.partial``: ``inspect`` sees no other."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isroutine(function) or not callable(function):
+        return function
+    return type(function).__call__
 
 
 def _look_like(tool: Tool[Any, Any], body: Any) -> None:
@@ -185,6 +216,9 @@ def _look_like(tool: Tool[Any, Any], body: Any) -> None:
     tool.__defaults__ = getattr(body, "__defaults__", None)
     tool.__kwdefaults__ = getattr(body, "__kwdefaults__", None)
     tool.__wrapped__ = body  # type: ignore[attr-defined]
+    for name, value in vars(body).items() if inspect.isfunction(body) else ():  # what other decorators left there
+        if not hasattr(tool, name):
+            setattr(tool, name, value)
     code = getattr(body, "__code__", None) or _template.__code__
     flags = code.co_flags & ~(inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR)
     flags |= inspect.CO_ASYNC_GENERATOR if is_stream(body) else inspect.CO_COROUTINE
@@ -218,12 +252,18 @@ def _check(tool: Tool[Any, Any], asked: Options) -> None:
     name = tool.__name__
     for field in ("timeout", "attempt_timeout", "idle_timeout", "grace"):
         check_seconds(getattr(asked, field), f"{field} of {name}")
+    if asked.grace is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise ValueError(
+            f"grace of {name} must be a number of seconds; without a bound a body could keep its caller waiting"
+        )
     if asked.priority is not None and asked.priority not in PRIORITIES:
         raise ValueError(f"priority={asked.priority!r} of {name}: there are {', '.join(map(repr, PRIORITIES))}")
     if asked.effect not in get_args(Effect):
         raise ValueError(f"effect={asked.effect!r} of {name}: there are {', '.join(map(repr, get_args(Effect)))}")
     if asked.limit is not None and not isinstance(asked.limit, (int, Limit)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(f"limit={asked.limit!r} of {name} must be a whole number, or a Limit to share")
+    if not isinstance(asked.limit, Limit):
+        check_count(asked.limit, f"limit of {name}", 1)
     if asked.retry is not None and not isinstance(asked.retry, Retry):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(f"retry={asked.retry!r} of {name} must be Retry(on=...): say which errors are worth it")
     if asked.retry is not None and asked.effect == "write":
@@ -231,12 +271,43 @@ def _check(tool: Tool[Any, Any], asked: Options) -> None:
             f"retry= on {name}, which is effect='write' (the default): a second attempt could do it twice. Say "
             "effect='read' if repeating does no harm, or effect='keyed' and send call_key() with the request."
         )
+    _check_annotation(tool)
     if tool.lane == "inline" and (asked.timeout is not None or asked.attempt_timeout is not None):
-        raise UsageError(f"{name} runs inline, on the loop itself, where no time-out can fire; leave lane= or timeout= out")
+        raise UsageError(
+            f"{name} runs inline, on the loop itself, where no time-out can fire; leave lane= or timeout= out"
+        )
     if asked.idle_timeout is not None and not is_stream(tool.body):
         raise UsageError(f"idle_timeout= of {name} bounds the wait for each piece of a stream; {name} is no generator")
     if asked.retry is not None and is_stream(tool.body):
         raise UsageError(f"retry= on {name}, which streams: a second attempt would send its pieces again")
+
+
+_RETURNS = re.compile(r"\W*(?:\w+\.)*(Async)?(Iterator|Generator|Iterable|Coroutine|Awaitable)\b")
+
+
+def _check_annotation(tool: Tool[Any, Any]) -> None:
+    """Refuse a return annotation by which type checkers would take the calls for something they are not."""
+    annotation = tool.__annotations__.get("return")
+    if annotation is None or inspect.iscoroutinefunction(_plain(tool.body)):
+        return
+    told = annotation if isinstance(annotation, str) else getattr(get_origin(annotation) or annotation, "__name__", "")
+    found = _RETURNS.match(told)
+    if found is None:
+        return
+    name, kind = tool.__name__, (found[1] or "") + found[2]
+    if found[2] == "Iterable":
+        if tool.is_stream:
+            raise UsageError(
+                f"{name} is a generator annotated {kind}, which type checkers can't tell from a list: annotate "
+                f"{kind.replace('Iterable', 'Iterator')}, and its calls are streams for them too"
+            )
+    elif found[2] in ("Coroutine", "Awaitable"):
+        raise UsageError(f"{name} is a plain def that returns a {kind}, which nobody would await: write async def")
+    elif not tool.is_stream:
+        raise UsageError(
+            f"{name} is annotated {kind} and is no generator: its calls would look like streams and aren't. Use yield "
+            "(yield from what it returns now), or return a list and annotate that."
+        )
 
 
 def check_function(function: Any, decorator: str) -> None:
@@ -253,4 +324,6 @@ def check_function(function: Any, decorator: str) -> None:
     if isinstance(function, type):
         raise UsageError(f"@{decorator} is for functions; {function.__qualname__} is a class. Decorate its method")
     if not callable(function):
-        raise UsageError(f"@{decorator} is for functions, not {function!r}; options go by name: @{decorator}(timeout=5)")
+        raise UsageError(
+            f"@{decorator} is for functions, not {function!r}; options go by name: @{decorator}(timeout=5)"
+        )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ..._core.context import inherited_priority
+from ..._core.callframe import CallFrame
+from ..._core.context import Priority, inherited_priority
 from ..._core.errors import Refused
 from ..._core.waitqueue import WaitQueue
 from ..._runtime import Runtime, current
@@ -13,6 +14,10 @@ from ..._runtime import Runtime, current
 if TYPE_CHECKING:
     from ..call import Call
     from ..placement import Runner
+
+
+_Turn = tuple[asyncio.Future[None], Priority]
+_SLACK = 64
 
 
 class Limit:
@@ -29,8 +34,10 @@ class Limit:
     """
 
     def __init__(self, in_flight: int | None = None, *, name: str | None = None, waiting: int = 10_000) -> None:
-        _check_count(in_flight, "in_flight", 1)
-        _check_count(waiting, "waiting", 0)
+        check_count(in_flight, "Limit's in_flight", 1)
+        if waiting is None:  # pyright: ignore[reportUnnecessaryComparison]
+            raise TypeError("Limit's waiting must be a whole number: every queue has a bound")
+        check_count(waiting, "Limit's waiting", 0)
         self.in_flight = in_flight
         self.name = name
         self.waiting = waiting
@@ -39,24 +46,31 @@ class Limit:
         return f"Limit({self.in_flight}, name={self.name!r})"
 
 
-def _check_count(value: object, name: str, least: int) -> None:
-    if value is None and name == "in_flight":
+def check_count(value: object, name: str, least: int) -> None:
+    """Refuse what is neither None nor a whole number of *least* or more, naming *name*.
+
+    Raises:
+      TypeError: it isn't a whole number.
+      ValueError: it is below *least*.
+    """
+    if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"Limit's {name} must be a whole number, not {value!r}")
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
     if value < least:
-        raise ValueError(f"Limit's {name} must be {least} or more, not {value}")
+        raise ValueError(f"{name} must be {least} or more, not {value}")
 
 
 class Places:
     """The places of one limit in one runtime."""
 
-    __slots__ = ("_limit", "_queue", "taken")
+    __slots__ = ("_limit", "_queue", "taken", "waiting")
 
     def __init__(self, limit: Limit) -> None:
         self._limit = limit
-        self._queue: WaitQueue[asyncio.Future[None]] = WaitQueue()
+        self._queue: WaitQueue[_Turn] = WaitQueue()
         self.taken = 0
+        self.waiting = 0  # those in the queue that were not cancelled meanwhile
 
     def try_take(self) -> bool:
         """Take a place if one is free and nobody waits for it."""
@@ -66,44 +80,56 @@ class Places:
             return True
         return False
 
-    async def take(self, call: Call[Any]) -> None:
+    async def take(self, call: CallFrame) -> None:
         """Wait for a place, and take it.
 
         Raises:
           Refused: as many wait already as may.
         """
-        if len(self._queue) >= self._limit.waiting:
+        if self.waiting >= self._limit.waiting:
             raise Refused(
-                f"{call!r} was refused: {self.taken} calls are in flight and {len(self._queue)} wait for {self._limit!r}. "
+                f"{call!r} was refused: {self.taken} calls are in flight and {self.waiting} wait for {self._limit!r}. "
                 "Send fewer at once (limit= of the fan-out), or raise the limit's waiting=.",
                 call=call,
             )
         loop = asyncio.get_running_loop()
-        turn = loop.create_future()
+        turn: asyncio.Future[None] = loop.create_future()
+        priority = inherited_priority(call)
         began = loop.time()
-        self._queue.put(turn, inherited_priority(call))
+        self._queue.put((turn, priority), priority)
+        self.waiting += 1
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if not turn.cancelled():
                 self.give_back()  # the place came in the same moment as the cancellation: pass it on
+            elif len(self._queue) > 2 * self.waiting + _SLACK:
+                self._sweep()
             raise
         finally:
+            self.waiting -= 1
             call.queued += loop.time() - began
 
     def give_back(self) -> None:
         """Hand the place to whoever is next, or free it."""
-        while (turn := self._queue.take()) is not None:
+        while (next_in_line := self._queue.take()) is not None:
+            turn, _ = next_in_line
             if not turn.done():
                 turn.set_result(None)
                 return
         self.taken -= 1
 
+    def _sweep(self) -> None:
+        """Take those out of the queue that wait no more: a hung tool's callers may come and time out for ever."""
+        for entry in self._queue.drain():
+            if not entry[0].done():
+                self._queue.put(entry, entry[1])
+
     def statistics(self) -> dict[str, int | None]:
         """Return how many are in flight and waiting, and the bounds."""
         return {
             "in_flight": self.taken,
-            "waiting": len(self._queue),
+            "waiting": self.waiting,
             "max_in_flight": self._limit.in_flight,
             "max_waiting": self._limit.waiting,
         }

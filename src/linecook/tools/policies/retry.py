@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ..._core.deadline import check_seconds, remaining
@@ -17,6 +14,8 @@ from ..._runtime import current
 if TYPE_CHECKING:
     from ..call import Call
     from ..placement import Runner
+
+_WHY_NOT = "not tried again"
 
 On = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 
@@ -29,10 +28,11 @@ class Retry:
       on: an exception type, a tuple of them, or a function that says yes or no. There is no default: what may be
         repeated is yours to know. ``TimedOutError`` stands for an attempt that ran into its ``attempt_timeout``.
       attempts: most attempts, the first one included, ≥ 1.
-      timeout: seconds for all attempts and waits together; None for no bound but the tool's own ``timeout``.
+      timeout: seconds for all attempts and waits together: no attempt begins later than that. One under way isn't
+        interrupted; the tool's ``attempt_timeout`` and ``timeout`` do that. None for no bound but those.
       wait: seconds before the second attempt; doubled for each further one.
       max_wait: most seconds between two attempts.
-      jitter: whether waits are drawn at random between half and the whole, so that many callers don't come back at once.
+      jitter: whether waits are drawn at random between half and the whole, so that callers don't come back all at once.
 
     A failure that says when to come back (``retry_after``, or a ``Retry-After`` header on the error or its response)
     is obeyed even beyond ``max_wait``; when that is later than the time left, the failure is raised at once.
@@ -47,28 +47,32 @@ class Retry:
     jitter: bool = True
 
     def __post_init__(self) -> None:
-        kinds = self.on if isinstance(self.on, tuple) else (self.on,)
-        if not kinds or not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
-            if not callable(self.on) or isinstance(self.on, type):
-                raise UsageError(f"Retry's on must be exception types or a function, not {self.on!r}")
+        on: Any = self.on
+        kinds: tuple[Any, ...] = (*on,) if isinstance(on, tuple) else (on,)  # pyright: ignore[reportUnknownVariableType]
+        are_types = kinds and all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds)
+        if not are_types and (isinstance(on, (tuple, type)) or not callable(on)):
+            raise UsageError(f"Retry's on must be exception types or a function, not {on!r}")
         if isinstance(self.attempts, bool) or not isinstance(self.attempts, int) or self.attempts < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"Retry's attempts must be a whole number of 1 or more, not {self.attempts!r}")
         for name in ("timeout", "wait", "max_wait"):
             check_seconds(getattr(self, name), f"Retry's {name}")
+            if name != "timeout" and getattr(self, name) is None:
+                raise ValueError(f"Retry's {name} must be a number of seconds, not None")
 
     def wants(self, error: BaseException) -> bool:
         """Say whether *error* is worth another attempt. Errors in the program's text and cancellations never are."""
         if isinstance(error, (UsageError, asyncio.CancelledError)):
             return False
-        if isinstance(self.on, (type, tuple)):
-            return isinstance(error, self.on)
-        return self.on(error)
+        on: Any = self.on
+        return isinstance(error, on) if isinstance(on, (type, tuple)) else bool(on(error))
 
     def delay(self, attempt: int, error: BaseException) -> float:
         """Return the seconds to wait after *attempt* (from 1) failed with *error*."""
         told = retry_after(error)
         if told is not None:
             return told
+        import random  # like the date parser below, loaded by the first failure and not by `import linecook`
+
         longest = min(self.max_wait, self.wait * 2.0 ** min(attempt - 1, 62))
         return longest * random.uniform(0.5, 1.0) if self.jitter else longest
 
@@ -87,7 +91,7 @@ def retry_after(error: BaseException) -> float | None:
 
 
 def _seconds_from(told: Any) -> float | None:
-    if told is None:
+    if told is None or isinstance(told, bool):
         return None
     try:
         seconds = float(told)
@@ -98,6 +102,7 @@ def _seconds_from(told: Any) -> float | None:
 
 def _seconds_until(date: str) -> float:
     import datetime
+    from email.utils import parsedate_to_datetime
 
     try:
         return max(0.0, (parsedate_to_datetime(date) - datetime.datetime.now(datetime.UTC)).total_seconds())
@@ -111,7 +116,9 @@ def retried(run: Runner, retry: Retry) -> Runner:
     async def run_retried(call: Call[Any]) -> Any:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        for attempt in count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 return await run(call)
             except BaseException as error:
@@ -119,7 +126,7 @@ def retried(run: Runner, retry: Retry) -> Runner:
                     raise
                 delay = retry.delay(attempt, error)
                 if not _fits(delay, retry, loop.time() - began):
-                    error.add_note(f"not tried again: the next attempt would begin in {delay:.3g} s, which is too late")
+                    _note_why_not(error, delay)
                     raise
                 _tell(call, attempt, delay, error)
             before = loop.time()
@@ -129,6 +136,12 @@ def retried(run: Runner, retry: Retry) -> Runner:
                 call.queued += loop.time() - before
 
     return run_retried
+
+
+def _note_why_not(error: BaseException, delay: float) -> None:
+    notes: list[str] = getattr(error, "__notes__", [])
+    notes[:] = [note for note in notes if not note.startswith(_WHY_NOT)]  # one object may fail many calls
+    error.add_note(f"{_WHY_NOT}: the next attempt would begin in {delay:.3g} s, which is too late")
 
 
 def _fits(delay: float, retry: Retry, spent: float) -> bool:

@@ -35,8 +35,9 @@ def too_late(call: Call[Any], seconds: float, option: str) -> TimedOutError:
     work: Work = "abandoned" if call.left_behind else "stopped" if call.running else "not started"
     retry = call.tool.asked.retry
     attempts = f", attempt {call.attempts} of {retry.attempts}" if retry is not None else ""
+    where = "thread" if call.lane == "thread" else "task"
     fate = {
-        "abandoned": f" Its {'thread' if call.lane == 'thread' else 'task'} runs on, abandoned; its result will be dropped.",
+        "abandoned": f" Its {where} runs on, abandoned; its result will be dropped.",
         "not started": " It never began.",
     }.get(work, "")
     running = call.seconds_running()

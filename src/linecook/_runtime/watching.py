@@ -1,0 +1,90 @@
+"""What a runtime sees of its own loop and threads: stalls, and who holds the interpreter."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .._core.events import Events
+from ..lanes.thread import ThreadLane
+
+if TYPE_CHECKING:
+    from ..observe.probe import HoldProbe
+    from ..observe.stall import StallWatch
+    from ..observe.watched import Stall
+
+_MOST_STALLS = 1000
+
+
+class Watching:
+    """Watches the loop of one runtime, and the threads that serve it, until ``end``.
+
+    Attributes:
+      stalls: the latest stalls that have ended.
+    """
+
+    def __init__(self) -> None:
+        self.stalls: deque[Stall] = deque(maxlen=_MOST_STALLS)
+        self._ends: list[Callable[[], None]] = []
+        self._samples = False
+
+    def watch_loop(self, loop: asyncio.AbstractEventLoop, threshold: float, events: Events) -> None:
+        """Report every step of *loop* that lasts longer than *threshold* seconds, to the log and to *events*."""
+        unwatch = _shared.watch().watch(loop, threading.get_ident(), threshold, self._stalled, events=events)
+        self._ends.append(unwatch)
+
+    def _stalled(self, stall: Stall) -> None:
+        from ..observe.stall import speak
+
+        if stall.ended:
+            self.stalls.append(stall)
+        speak(stall)
+
+    def sample_threads(self, lane: ThreadLane) -> None:
+        """Estimate how long the bodies on *lane* hold the interpreter; asked a second time, do nothing."""
+        if not self._samples:
+            self._samples = True
+            self._ends.append(_shared.probe().watch(lane.running, threading.get_ident()))
+
+    def interpreter_held(self) -> float | None:
+        """Return the part of the looks at running bodies that found the interpreter held; None before the first."""
+        probe = _shared.probe()
+        return probe.waits / probe.looks if probe.looks else None
+
+    def end(self) -> None:
+        """Watch no more."""
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end()
+
+
+class _Shared:
+    """The one watch and the one probe of the process, made when first needed: a program that never runs a call pays
+    nothing for them (benchmarks: import_time)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watch: StallWatch | None = None
+        self._probe: HoldProbe | None = None
+
+    def watch(self) -> StallWatch:
+        with self._lock:
+            if self._watch is None:
+                from ..observe.stall import StallWatch
+
+                self._watch = StallWatch()
+            return self._watch
+
+    def probe(self) -> HoldProbe:
+        with self._lock:
+            if self._probe is None:
+                from ..observe.probe import HoldProbe
+
+                self._probe = HoldProbe()
+            return self._probe
+
+
+_shared = _Shared()
