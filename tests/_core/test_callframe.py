@@ -68,7 +68,7 @@ def test_a_call_is_shown_in_few_characters(call: CallFrame, shown: str) -> None:
 
 def test_a_huge_argument_is_shown_without_its_whole_text() -> None:
     began = time.process_time()
-    for huge in (b"x" * 50_000_000, bytearray(50_000_000), "y" * 50_000_000, list(range(1_000_000))):
+    for huge in (b"x" * 20_000_000, bytearray(20_000_000), "y" * 20_000_000, list(range(100_000))):
         assert len(repr(Baking(huge))) < 200
     assert time.process_time() - began < 1
 

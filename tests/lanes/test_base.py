@@ -93,4 +93,4 @@ def test_a_closed_loop_is_no_error_and_keeps_nothing() -> None:
     delivery.wake()
     delivery.wake()
     assert not job.future.done()
-    assert not delivery._done
+    assert not delivery.done

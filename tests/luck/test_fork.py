@@ -29,8 +29,8 @@ CREW = textwrap.dedent("""
         return sum(await gather(fetch(n) for n in range(20))) + sum(await gather(double(n) for n in range(5)))
 
     def child_works(name="child"):
-        # What a library may do: fork, work in the child, leave without Python's exit. The child goes on in the middle of
-        # whatever its parent was doing, a loop's turn or a tool's body, so its own program runs on a thread of its own.
+        # What a library may do: fork, work in the child, leave without Python's exit. The child goes on in the middle
+        # of what its parent was doing, a loop's turn or a tool's body: its program runs on a thread of its own.
         child = os.fork()
         if child == 0:
             result = []

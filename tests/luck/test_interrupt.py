@@ -61,7 +61,8 @@ PROGRAM = textwrap.dedent("""
 
 def start() -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-X", "faulthandler", "-W", "error", "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-X", "faulthandler", "-W", "error", "-c", PROGRAM],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(SRC)}, process_group=0,
     )  # fmt: skip
 
@@ -79,7 +80,7 @@ def check(process: "subprocess.Popen[str]", moments: list[float]) -> None:
         process.send_signal(signal.SIGABRT)  # faulthandler tells where everybody was
         raise AssertionError(f"it hangs after Ctrl-C at {moments}:\n{process.communicate()[1]}") from None
     code = process.returncode
-    # Left alone, a KeyboardInterrupt ends Python by the signal itself (-2 here, 130 to a shell); the third press at once.
+    # Left alone, a KeyboardInterrupt ends Python by the signal (-2 here, 130 to a shell); so does the third press.
     assert code in (0, 130, -signal.SIGINT), f"{code} after Ctrl-C at {moments}\n{err}"
     if code == 0:
         assert out == "ended 60\n"

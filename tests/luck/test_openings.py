@@ -1,4 +1,4 @@
-"""Resources whose opening fails, hangs, or ends the world; whose closing does. Callers are answered, the next use tries again."""
+"""Resources whose opening fails, hangs, or ends the world: callers are answered, and the next use tries again."""
 
 import asyncio
 import time
@@ -165,12 +165,12 @@ async def test_an_opening_that_hangs_for_the_whole_runtime_does_not_freeze_the_l
         assert await both() == "pool"
 
 
-@pytest.mark.parametrize("exit", [SystemExit, KeyboardInterrupt, StopIteration])
-async def test_an_opening_that_ends_the_world_is_contained(exit: type[BaseException]) -> None:
+@pytest.mark.parametrize("ending", [SystemExit, KeyboardInterrupt, StopIteration])
+async def test_an_opening_that_ends_the_world_is_contained(ending: type[BaseException]) -> None:
     @resource
     async def web() -> AsyncIterator[str]:
-        if exit:
-            raise exit("mine")
+        if ending:
+            raise ending("mine")
         yield "client"
 
     @tool(timeout=5)

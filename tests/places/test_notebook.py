@@ -130,7 +130,7 @@ await visit()
 
 
 def test_an_interrupted_cell_ends_and_the_next_one_works(kernel: Kernel) -> None:
-    # (A cell that blocks the kernel's loop itself can't be interrupted, with or without us: the kernel cancels its task.)
+    # A cell that blocks the kernel's loop itself can't be interrupted, with us or without: the kernel cancels its task.
     cell = """
 ended = []
 @tool

@@ -14,14 +14,17 @@ from tests.conftest import SRC
 pytestmark = pytest.mark.slow
 
 
-def pytest_run(folder: Path, files: dict[str, str], *options: str, mode: str = "auto") -> "subprocess.CompletedProcess[str]":
-    """Run pytest over *files*, as a project of its own, with all warnings as errors."""
+def pytest_run(
+    folder: Path, files: dict[str, str], *, mode: str = "auto", crew: bool = True
+) -> "subprocess.CompletedProcess[str]":
+    """Run pytest over *files*, as a project of its own, with all warnings as errors; the tests follow the ``CREW``."""
     for name, text in files.items():
-        (folder / name).write_text(textwrap.dedent(text))
+        before = CREW if crew and name.startswith("test_") else ""
+        (folder / name).write_text(textwrap.dedent(before + text))
     settings = ["-o", f"asyncio_mode={mode}", "-o", "asyncio_default_fixture_loop_scope=function"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *settings]
     return subprocess.run(
-        [*command, *options], cwd=folder, capture_output=True, text=True, timeout=50, check=False,
+        command, cwd=folder, capture_output=True, text=True, timeout=50, check=False,
         env={**os.environ, "PYTHONPATH": str(SRC)},
     )  # fmt: skip
 
@@ -63,7 +66,7 @@ CREW = """
 
 
 def test_tools_and_resources_serve_a_loop_for_each_test(tmp_path: Path) -> None:
-    tests = CREW + """
+    tests = """
     async def test_a(): assert await report("Lyon") == "LYON 4 1"
     async def test_b(): assert await report("Rome") == "ROME 4 2"
     async def test_the_earlier_tests_resources_are_closed(): assert closed == [1, 2]
@@ -91,14 +94,15 @@ def test_tools_and_resources_serve_a_loop_for_each_test(tmp_path: Path) -> None:
     async def test_many_loops(n): assert await fetch("x") == "X"
 
     def test_asyncio_run(): assert asyncio.run(report("x")).startswith("X 1")
-    def test_no_thread_holds_up_the_exit(): assert all(t.daemon for t in threading.enumerate() if t is not threading.main_thread())
-    """  # fmt: skip
+    def test_no_thread_holds_up_the_exit():
+        assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    """
     ran = pytest_run(tmp_path, {"test_crew.py": tests})
     assert "28 passed" in ran.stdout, ran.stdout + ran.stderr
 
 
 def test_the_clock_named_by_a_users_conftest_lets_an_hour_pass_at_once(tmp_path: Path) -> None:
-    tests = CREW + """
+    tests = """
     @tool
     async def poll():
         await asyncio.sleep(7200)
@@ -122,7 +126,7 @@ def test_the_clock_named_by_a_users_conftest_lets_an_hour_pass_at_once(tmp_path:
 
 
 def test_strict_mode_and_a_loop_for_a_whole_module_work_too(tmp_path: Path) -> None:
-    tests = CREW + """
+    tests = """
     pytestmark = pytest.mark.asyncio(loop_scope="module")
     async def test_a(): assert await report("Lyon") == "LYON 4 1"
     async def test_b(): assert await report("Rome") == "ROME 4 1"
@@ -136,7 +140,7 @@ def test_it_works_on_uvloop(tmp_path: Path) -> None:
     import uvloop
     def pytest_asyncio_loop_factories(): return {"uvloop": uvloop.new_event_loop}
     """
-    tests = CREW + """
+    tests = """
     async def test_a():
         assert type(asyncio.get_running_loop()).__module__.startswith("uvloop")
         assert await report("Lyon") == "LYON 4 1"
@@ -147,7 +151,7 @@ def test_it_works_on_uvloop(tmp_path: Path) -> None:
 
 
 def test_a_forgotten_await_fails_the_test_that_forgot_it(tmp_path: Path) -> None:
-    tests = CREW + """
+    tests = """
     async def test_forgets():
         fetch("Lyon")
     """
@@ -157,7 +161,7 @@ def test_a_forgotten_await_fails_the_test_that_forgot_it(tmp_path: Path) -> None
 
 
 def test_a_failure_shows_the_users_line(tmp_path: Path) -> None:
-    tests = CREW + """
+    tests = """
     @tool
     def breaks(n):
         return 1 // n  # the culprit
@@ -174,6 +178,6 @@ def test_the_tests_of_the_how_to_pass_as_shown(tmp_path: Path) -> None:
     shown = [program.source for program in programs([ROOT / "docs" / "how-to" / "pytest.md"])]
     files = {f"test_{place}.py": text for place, text in enumerate(shown) if "def test_" in text}
     (conftest,) = [text for text in shown if text.strip().startswith("pytest_plugins")]
-    ran = pytest_run(tmp_path, {"conftest.py": conftest, **files})
+    ran = pytest_run(tmp_path, {"conftest.py": conftest, **files}, crew=False)
     assert f"{sum(text.count('def test_') for text in files.values())} passed" in ran.stdout, ran.stdout + ran.stderr
     assert len(files) == 3

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from linecook import Call, Runtime, agent, gather, scope, settle, tool
+from linecook._core.supervise import where
 from linecook.errors import AlreadyRun, BodyExited, NestedTool
 from linecook.testing import VirtualClock
 from tests.tools import process_tools
@@ -256,7 +257,12 @@ def outer_sync() -> Any:
     return shout("inner")
 
 
-@pytest.mark.parametrize("outer", [outer_async, outer_sync], ids=["loop", "thread"])
+@tool(lane="inline")
+def outer_inline() -> Any:
+    return shout("inner")
+
+
+@pytest.mark.parametrize("outer", [outer_async, outer_sync, outer_inline], ids=["loop", "thread", "inline"])
 async def test_a_tool_that_calls_a_tool_is_told_both_names_and_the_cures(outer: Any) -> None:
     with pytest.raises(NestedTool) as caught:
         await outer()
@@ -501,6 +507,27 @@ async def test_a_finished_call_knows_its_times() -> None:
     await call
     assert call.times.running >= 0.009
     assert (call.times.attempts, call.times.lane) == (1, "loop")
+
+
+async def test_where_a_task_waits_is_found_through_all_its_calls() -> None:
+    @agent
+    async def inner() -> None:
+        await asyncio.Event().wait()
+
+    @agent
+    async def outer() -> None:
+        await inner()
+
+    for call in (outer(), outer.options(timeout=50)()):
+        task = asyncio.create_task(call)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        places = [where(each) for each in asyncio.all_tasks() if each is not asyncio.current_task()]
+        assert any(place.endswith("in inner") and __file__ in place for place in places), places
+        assert task.get_stack()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 async def test_a_call_knows_its_place_in_the_tree() -> None:

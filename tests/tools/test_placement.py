@@ -192,6 +192,7 @@ async def test_a_body_that_makes_time_out_errors_of_its_own_is_not_mistaken_for_
 # -- attempt_timeout: from the moment the body starts -------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_queued_body_is_not_charged_for_its_wait() -> None:
     @tool(attempt_timeout=0.2)
     def short(event: threading.Event) -> str:

@@ -14,7 +14,7 @@ import pytest
 from linecook import Runtime, agent, call_key, fail_after, gather, remaining, settle, tool
 from linecook.errors import AlreadyRun, BodyExited, CallCancelled, NestedTool, TimedOutError, UsageError
 from linecook.testing import VirtualClock
-from linecook.tools.stream import BUFFER
+from linecook.tools.pump import BUFFER
 
 log: list[str] = []
 

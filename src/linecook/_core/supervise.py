@@ -8,6 +8,7 @@ with the line where it sits; the loop's supervisor keeps it until it ends by its
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 from collections.abc import Iterable
@@ -139,6 +140,8 @@ def _waiting_frames(task: asyncio.Task[Any]) -> list[FrameType]:
         frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
         frames += [frame] if frame is not None else []
         waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "gi_yieldfrom", None)
+        if type(waiting).__name__ == "coroutine_wrapper":  # what a call's __await__ hands out hides its coroutine
+            waiting = next(iter(gc.get_referents(waiting)), None)
     return frames
 
 

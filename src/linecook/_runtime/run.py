@@ -74,7 +74,7 @@ class _Program:
         self._cancelled = False
 
     def run(self, main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None) -> T:
-        # Ctrl-C is ours first and last: the collection that follows the old threshold is no place for a KeyboardInterrupt,
+        # Ctrl-C is ours first and last: the collection that follows the old threshold is no place for an interrupt,
         # which Python drops in a weak reference's callback (tests/luck/test_interrupt.py).
         restore = [self._take_ctrl_c(), self._raise_threshold()]
         try:

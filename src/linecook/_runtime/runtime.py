@@ -315,7 +315,7 @@ class Runtime:
         return {
             **self._lanes.statistics(),
             "background": len(self._background),
-            "fanouts": sum(not fanout.over for fanout in list(self._fanouts)),  # one that is over may await the collector
+            "fanouts": sum(not fanout.over for fanout in list(self._fanouts)),  # others await the collector
             "resisting": 0 if loop is None else len(supervisor_of(loop).resisting),
             "limits": {str(limit): state.statistics() for limit, state in self.limits.items()},
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -18,6 +19,9 @@ R = TypeVar("R")
 
 class _Nobody:
     """The port of jobs that no loop waits for: they answer their future themselves, on the worker's thread."""
+
+    def __init__(self) -> None:
+        self.done: deque[Job] = deque(maxlen=0)  # the lane puts jobs here without a call; none of them is kept
 
     def put(self, job: Job) -> None:
         """Do nothing: the body has answered."""

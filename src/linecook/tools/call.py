@@ -143,6 +143,16 @@ class Call(CallFrame, _Coroutine[R_co]):
             parent._children += 1
         return self.tool.run(self).__await__()
 
+    @property
+    def cr_frame(self) -> Any:
+        """The frame in which it stands, while a task of its own drives it: for ``Task.get_stack`` and reports."""
+        return getattr(self._coroutine, "cr_frame", None)
+
+    @property
+    def cr_await(self) -> Any:
+        """What it waits for, while a task of its own drives it."""
+        return getattr(self._coroutine, "cr_await", None)
+
     def send(self, value: Any) -> Any:
         """Run up to the next wait; for event loops, which drive coroutines."""
         if self._coroutine is None:

@@ -1,0 +1,350 @@
+"""The writer's side of a stream: the task that runs the generator, and the pieces that wait to be read.
+
+A sync generator is pulled by jobs of its lane, a few pieces each, in one context, perhaps on different threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any
+
+from .._core.callframe import CallFrame
+from .._core.context import Frame, Priority, current_deadline, current_frame, inherited_priority
+from .._core.deadline import Deadline
+from .._core.endings import contained
+from .._core.errors import AlreadyRun, TimedOutError
+from .._core.outcome import Cancelled, Failed, TimedOut
+from .._core.running import Running
+from .._core.supervise import see_end, supervisor_of
+from .._core.timers import Timer, timers_of
+from .._runtime import current
+from ..lanes.base import DONE, Job, Lane
+from .call import nested
+from .policies.limit import places_of
+
+if TYPE_CHECKING:
+    from .policies.limit import Places
+    from .tool import Tool
+
+BUFFER = 16
+"""How many pieces may wait to be read before the writer stops."""
+
+END = object()
+"""What ``Pump.next`` returns when there is no further piece."""
+
+_SLICE = 0.005
+
+
+class StreamFrame(CallFrame):
+    """The place of a stream in the tree of calls."""
+
+    __slots__ = ("tool",)
+
+    def __init__(self, tool: Tool[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().__init__()
+        self.start_empty(args, kwargs)
+        self.tool = tool
+
+    def told(self, error: BaseException) -> BaseException:
+        error = super().told(error)
+        self.sign(error)
+        return error
+
+    @property
+    def name(self) -> str:
+        return self.tool.__name__
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        return self.tool.body
+
+    @property
+    def lane(self) -> str:
+        return self.tool.lane
+
+    @property
+    def is_tool(self) -> bool:  # type: ignore[override]
+        return self.tool.is_tool
+
+    @property
+    def own_priority(self) -> Priority | None:
+        return self.tool.priority
+
+
+class Pump:
+    """Runs the body of one stream and holds the pieces that wait to be read."""
+
+    def __init__(self, frame: StreamFrame) -> None:
+        self.frame = frame
+        self.tool = frame.tool
+        self.loop = asyncio.get_running_loop()
+        self.pieces: deque[Any] = deque()
+        self.error: BaseException | None = None
+        self.ended = False
+        self.room: asyncio.Future[None] | None = None
+        self.news: asyncio.Future[None] | None = None
+        self.running: Running[None] = Running(frame, self._body_ended)
+        self.expiry: Timer | None = None
+        self.made = 0
+        self.leaving = False
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The task the body runs in."""
+        return self.running.task
+
+    def start(self, parent: Frame | None) -> None:
+        if parent is not None:
+            if parent.is_tool:
+                raise nested(parent, self.tool)
+            parent.adopt(self.frame)
+        context = copy_context()
+        context.run(current_frame.set, self.frame)
+        timeout = self.tool.asked.timeout
+        if timeout is not None:
+            at = self.loop.time() + timeout
+            context.run(self._tighten, at, timeout)
+            self.expiry = timers_of(self.loop).at(at, self._expire, ("timeout", timeout))
+        self.running.start(self._produce(context), self.loop, context)
+
+    def _tighten(self, at: float, timeout: float) -> None:
+        nearest = current_deadline.get()
+        if nearest is None or at < nearest.at:
+            deadline = Deadline(timeout, f"timeout of {self.frame.name}")
+            deadline.at, deadline.clock = at, self.loop
+            current_deadline.set(deadline)
+
+    # -- the writer's side ---------------------------------------------------------------------------------------
+
+    async def _produce(self, context: Context) -> None:
+        places: Places | None = None
+        if self.tool.limit is not None:
+            places = places_of(self.tool.limit, current())
+            if not places.try_take():
+                await places.take(self.frame)
+        self.frame.attempts = 1
+        self.frame.running = -time.monotonic()
+        try:
+            body: Any = self.tool.body(*self.frame.args, **self.frame.kwargs)
+            if inspect.isasyncgen(body):
+                await self._from_async(body)
+            else:
+                await self._from_lane(body, context)
+        finally:
+            self.frame.running += time.monotonic()
+            if places is not None:
+                places.give_back()
+
+    async def _from_async(self, body: AsyncGenerator[Any, Any]) -> None:
+        try:
+            async for piece in body:
+                await self._put(piece)
+        finally:
+            await body.aclose()
+
+    async def _from_lane(self, body: Any, context: Context) -> None:
+        inside = context.copy()  # the generator's own: kept from pull to pull, wherever each one runs
+        try:
+            while True:
+                room = BUFFER - len(self.pieces)
+                pieces, error, done = await self._in_lane(_pull, (self, body, room), inside)
+                for piece in pieces:
+                    await self._put(piece)
+                if error is not None:
+                    raise error
+                if done:
+                    return
+        finally:
+            if not self.frame.left_behind:
+                await self._close_in_lane(body, inside)
+
+    async def _close_in_lane(self, body: Any, inside: Context) -> None:
+        if inspect.getgeneratorstate(body) == inspect.GEN_SUSPENDED:
+            await self._in_lane(body.close, (), inside)
+
+    async def _in_lane(self, function: Callable[..., Any], args: tuple[Any, ...], inside: Context) -> Any:
+        runtime = self.frame.runtime = current()
+        lane = runtime.lane(self.tool.lane)
+        meter = runtime.meter(self.tool.body, self.tool.__qualname__, self.tool.lane)
+        priority = inherited_priority(self.frame)
+        future = self.loop.create_future()
+        job = Job(
+            function,
+            args,
+            {},
+            meter=meter,
+            future=future,
+            label=self.frame.name,
+            frame=self.frame,
+            context=inside,
+            priority=priority,
+        )
+        lane.submit(job)
+        runtime.outstanding += 1
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self.leaving = True
+            if future.cancelled() and not (self.running.reason == "caller" and await self._saw_end(job)):
+                self._give_up(lane, job)
+            raise
+        finally:
+            runtime.outstanding -= 1
+
+    async def _saw_end(self, job: Job) -> bool:
+        """Wait at most ``grace`` for a pull under way; say whether it has ended.
+
+        Only for a reader who leaves, and to whom nothing is owed: a deadline answers at once and abandons the thread.
+        """
+        if job.state == DONE or not job.started_at:
+            return job.state == DONE
+        job.future = ended = self.loop.create_future()  # the one before was cancelled along with the task
+        timer = timers_of(self.loop).at(self.loop.time() + self.tool.asked.grace, _give_up_waiting, ended)
+        try:
+            await ended
+        except asyncio.CancelledError:
+            return False
+        finally:
+            timer.cancel()
+        return True
+
+    def _give_up(self, lane: Lane, job: Job) -> None:
+        work = lane.cancel(job)
+        job.meter.timeouts += self.running.reason == "deadline"
+        if work == "abandoned":
+            job.meter.abandoned += 1
+            self.frame.left_behind = True
+
+    async def _put(self, piece: Any) -> None:
+        while len(self.pieces) >= BUFFER:
+            self.room = self.loop.create_future()
+            await self.room
+        self.pieces.append(piece)
+        self.made += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.news is not None and not self.news.done():
+            self.news.set_result(None)
+
+    def _body_ended(self, running: Running[None]) -> None:
+        outcome = running.outcome
+        if isinstance(outcome, (Failed, TimedOut)) and self.error is None:
+            self.error = outcome.error
+        elif isinstance(outcome, Cancelled) and running.reason is None and self.error is None:
+            self.error = outcome.error  # not our doing: without it the reader would take it for the end
+        self.ended = True
+        if self.expiry is not None:
+            self.expiry.cancel()
+        self._tell()
+
+    # -- the reader's side ---------------------------------------------------------------------------------------
+
+    async def next(self) -> Any:
+        """Return the next piece, or ``END``."""
+        if self.news is not None:
+            raise AlreadyRun(f"{self.frame!r} is being read by another task; a stream has one reader")
+        idle = self.tool.asked.idle_timeout
+        timer: Timer | None = None
+        try:
+            while not self.pieces:
+                if self.ended or self.error is not None:
+                    return self._finish()
+                if idle is not None and timer is None:
+                    timer = timers_of(self.loop).at(self.loop.time() + idle, self._expire, ("idle_timeout", idle))
+                self.news = self.loop.create_future()
+                await self.news
+                self.news = None
+        finally:
+            self.news = None
+            if timer is not None:
+                timer.cancel()
+        piece = self.pieces.popleft()
+        if self.room is not None and not self.room.done():
+            self.room.set_result(None)
+        return piece
+
+    def _finish(self) -> Any:
+        error, self.error = self.error, None
+        if error is not None:
+            self.ended = True
+            if isinstance(error, TimedOutError) and self.frame.left_behind:
+                error.work = "abandoned"
+            raise contained(error, repr(self.frame), self.frame)
+        return END
+
+    def _expire(self, deadline: tuple[str, float]) -> None:
+        """A deadline passed: tell the reader now; the body is cancelled and seen to its end by the supervisor."""
+        which, seconds = deadline
+        if self.ended:
+            return
+        frame, ran = self.frame, self.frame.seconds_running()
+        what = "made no piece" if which == "idle_timeout" else "did not end"
+        self.error = TimedOutError(
+            f"{frame!r} {what} within {which}={seconds:g} s; {self.made} pieces before, {frame.queued:.3g} s queued + "
+            f"{ran:.3g} s running",
+            call=frame, work="stopped" if frame.attempts else "not started", after=seconds,
+            whose=f"{which} of {frame.name}", queued=frame.queued, running=ran, attempt=frame.attempts,
+        )  # fmt: skip
+        self.running.cancel("deadline")
+        if self.task is not None:
+            supervisor_of(self.loop).adopt(self.task, repr(self.frame), "deadline", self.tool.asked.grace)
+        self._tell()
+
+    async def close(self, reason: str) -> None:
+        """Cancel the body, and wait at most ``grace`` for its end."""
+        self.pieces.clear()
+        if self.task is None or self.task.done():
+            return
+        self.running.cancel(reason)
+        if await see_end([self.task], self.tool.asked.grace):
+            supervisor_of(self.loop).adopt(self.task, repr(self.frame), reason, self.tool.asked.grace)
+
+    def drop(self) -> None:
+        """The reader is gone: cancel the body from wherever the stream was collected."""
+        if self.ended or self.task is None or self.loop.is_closed():
+            return
+        try:
+            self.loop.call_soon_threadsafe(self._cancel_dropped)
+        except RuntimeError:  # closed in between
+            return
+
+    def _cancel_dropped(self) -> None:
+        if self.task is not None and not self.task.done():
+            self.running.cancel("caller")
+            supervisor_of(self.loop).adopt(self.task, repr(self.frame), "caller", self.tool.asked.grace)
+
+
+def _give_up_waiting(ended: asyncio.Future[Any]) -> None:
+    ended.cancel()
+
+
+def _pull(pump: Pump, body: Any, most: int) -> tuple[list[Any], BaseException | None, bool]:
+    """Take up to *most* pieces, but no more once ``_SLICE`` seconds have passed; close *body* if the reader has left.
+
+    Returns:
+      the pieces made, the error that came after them or None, and whether that was the end.
+    """
+    pieces: list[Any] = []
+    began = time.monotonic()
+    while len(pieces) < max(1, most) and not pump.leaving:
+        try:
+            pieces.append(next(body))
+        except StopIteration:
+            return pieces, None, True
+        except BaseException as error:
+            return pieces, error, True
+        if time.monotonic() - began > _SLICE:
+            break
+    if pump.leaving:  # here, on its own thread, and not on the loop's, where the last reference may go
+        try:
+            body.close()
+        except BaseException as error:
+            return [], error, True
+        return [], None, True
+    return pieces, None, False
