@@ -498,13 +498,13 @@ async def test_a_loop_tool_sees_the_callers_context() -> None:
     assert await taste() == "sour"
 
 
-async def test_a_finished_call_knows_its_times() -> None:
+async def test_a_finished_call_of_a_fan_out_knows_its_times() -> None:
     @tool
     async def nap() -> None:
         await asyncio.sleep(0.01)
 
     call = nap.call()
-    await call
+    await settle([call])
     assert call.times.running >= 0.009
     assert (call.times.attempts, call.times.lane) == (1, "loop")
 

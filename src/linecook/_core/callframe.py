@@ -49,7 +49,8 @@ class Times:
 
     Attributes:
       queued: seconds spent waiting for a place: in a fan-out's window, a limit, a lane, between attempts.
-      running: seconds the body of the last attempt ran, children included; 0.0 when it never began.
+      running: seconds the body of the last attempt ran, children included; 0.0 when it never began, and for an async
+        body without policies that was simply awaited: only fan-outs, scopes and streams take its time.
       attempts: how often the body was begun.
       lane: where it ran: ``"loop"``, ``"inline"``, ``"thread"`` or ``"process"``.
     """

@@ -66,24 +66,22 @@ def _lane_runner(tool: Tool[Any, Any]) -> Runner:
         return timed(_in_own_task, asked.attempt_timeout, "attempt_timeout", tool.__name__)
     if asked.timeout is not None:
         return _in_own_task
-    return _on_loop if asked.retry is None else _once_more
+    return _on_loop if asked.retry is None and tool.limit is None else _once_more
 
 
 # -- the bodies of the loop --------------------------------------------------------------------------------------
 
 
 async def _on_loop(call: Call[Any]) -> Any:
-    """Run an async body in the caller's task."""
+    """Run an async body in the caller's task. Nobody could read its times afterwards, so none are taken."""
     token = current_frame.set(call)
     call.attempts = 1
-    began = monotonic()
     try:
         return await call.tool.body(*call.args, **call.kwargs)
     except BaseException as error:
         _failed(call, error)
         raise
     finally:
-        call.running = monotonic() - began
         current_frame.reset(token)
 
 
@@ -108,12 +106,13 @@ async def _inline(call: Call[Any]) -> Any:
 
 
 async def _once_more(call: Call[Any]) -> Any:
-    """Run one attempt of an async body in the caller's task, under policies."""
-    attempt = call.attempts + 1
+    """Run one attempt of an async body in the caller's task, under policies, which see to the rest."""
+    call.attempts += 1
+    began = monotonic()
     try:
-        return await _on_loop(call)
+        return await call.tool.body(*call.args, **call.kwargs)
     finally:
-        call.attempts = attempt
+        call.running = monotonic() - began
 
 
 def _framed(run: Runner) -> Runner:
