@@ -1,4 +1,4 @@
-"""linecook: the concurrency runtime for multi-agent Python. Write agents and tools as plain functions; run thousands."""
+"""linecook: the concurrency runtime for multi-agent Python. Agents and tools are plain functions; run thousands."""
 
 from ._core.deadline import fail_after as fail_after
 from ._core.deadline import move_on_after as move_on_after

@@ -74,4 +74,4 @@ def test_many_threads_take_each_item_once() -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert sorted(sum(results, [])) == list(range(3000))
+    assert sorted(number for mine in results for number in mine) == list(range(3000))

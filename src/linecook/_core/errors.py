@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .context import Frame
 
 Work = Literal["finished", "not started", "stopped", "abandoned"]
-"""What became of a body: it ran to its end, never began, was ended, or runs on unseen (a thread, a task that resists)."""
+"""What became of a body: ran to its end, never began, was ended, or runs on unseen (a thread, a task that resists)."""
 
 
 class LinecookError(Exception):
@@ -104,9 +104,11 @@ class TimedOutError(CallError, TimeoutError):
 
 
 class BodyExited(CallError):
-    """A body raised ``StopIteration``, ``SystemExit``, ``KeyboardInterrupt``, ``GeneratorExit`` or an unasked ``CancelledError``.
+    """A body raised what must not spread.
 
-    Left alone these would end the loop, hang the caller or pass for a cancellation. The original is ``__cause__``.
+    That is ``StopIteration``, ``SystemExit``, ``KeyboardInterrupt``, ``GeneratorExit``, or a ``CancelledError`` that
+    nobody asked for. Left alone these would end the loop, hang the caller or pass for a cancellation. The original is
+    ``__cause__``.
     """
 
 

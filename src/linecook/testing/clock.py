@@ -20,7 +20,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 TICK = 1e-6
-"""Seconds a jump goes beyond its timer: a limiter that adds up floats could otherwise find itself a hair too early for ever."""
+"""Seconds a jump goes beyond its timer: a limiter that adds up floats could else be a hair too early for ever."""
 
 
 class VirtualClock:
@@ -70,9 +70,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the virtual time, in seconds."""
         return self.clock.time()
 
-    def run_in_executor(  # type: ignore[override]
-        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
-    ) -> asyncio.Future[T]:
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """Run *func* in *executor*; until it has ended, time passes as it does outside."""
         future = super().run_in_executor(executor, func, *args)
         self._executing += 1

@@ -18,7 +18,6 @@ import pytest
 
 from .clock import VirtualClock, VirtualLoop
 
-
 Factories = Mapping[str, Callable[[], asyncio.AbstractEventLoop]]
 
 
