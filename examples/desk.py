@@ -27,7 +27,7 @@ from desk_rules import Finding
 from source_client import CannotStart, get_index, running_server
 
 WAYS = ("one after the other", "the usual way", "linecook")
-MOST_FILES = 700
+MOST_FILES = 500
 
 
 def main(arguments: list[str]) -> int:

@@ -390,3 +390,42 @@ async def test_a_loop_in_virtual_time_is_watched_in_real_time_and_left_alone(wat
     thread.join(10)
     assert not thread.is_alive()
     assert watching.stalls == []
+
+
+@pytest.mark.slow
+async def test_what_keeps_the_loop_busy_is_sampled_call_by_call():
+    from linecook import Runtime, agent, gather
+
+    @agent
+    async def grind(number):
+        done = time.monotonic() + 0.15
+        while time.monotonic() < done:
+            pass
+        await asyncio.sleep(0)
+
+    async with Runtime(stall=10) as runtime:
+        await gather(grind(number) for number in range(4))
+        rows = {row.name: row for row in runtime.report().rows}
+    assert rows["grind"].lane == "loop"
+    assert rows["grind"].samples > 3
+    assert rows["grind"].wall > 0.1
+
+
+@pytest.mark.slow
+async def test_a_step_that_takes_several_agents_further_names_the_one_at_work(watching):
+    from linecook import agent, gather, tool
+
+    @tool
+    def quick():
+        return 1
+
+    @agent
+    async def slow(number):
+        await quick()
+        if number == 3:
+            time.sleep(0.4)
+
+    watching()
+    await gather(slow(number) for number in range(5))
+    await until(lambda: watching.ended)
+    assert any("slow[3]" in (stall.whose or "") for stall in watching.ended)

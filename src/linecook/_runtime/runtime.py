@@ -14,14 +14,14 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
-from .._core.context import current_runtime
+from .._core.context import current_frame, current_runtime
 from .._core.deadline import check_seconds
 from .._core.events import Event, Events
 from .._core.meter import Meter
 from .._core.outcome import Failed, TimedOut
 from .._core.perloop import kept_on
 from .._core.scope import Handle, start_handle
-from .._core.supervise import see_end, supervisor_of
+from .._core.supervise import cancel_requests, raise_if_cancelled_since, see_end, supervisor_of
 from ..lanes.base import Lane
 from ..lanes.thread import ThreadLane
 from .watching import Watching
@@ -114,7 +114,12 @@ class Runtime:
         if stall == 0:
             raise ValueError("Runtime's stall must be above 0 seconds; None turns the watch off")
         check_seconds(drain, "Runtime's drain")
-        bounds = dict(threads=threads, max_threads=max_threads, max_queued=max_queued, max_abandoned=max_abandoned)
+        bounds = {
+            "threads": threads,
+            "max_threads": max_threads,
+            "max_queued": max_queued,
+            "max_abandoned": max_abandoned,
+        }
         for name, value in (*bounds.items(), ("processes", 1 if processes is None else processes)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise ValueError(f"Runtime's {name} must be a whole number of 1 or more, not {value!r}")
@@ -131,10 +136,11 @@ class Runtime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._exits = AsyncExitStack()
         self._background: dict[Handle[Any], None] = {}
-        self._watching = Watching()
+        self._watching = Watching(self.meter)
         self._fanouts: WeakSet[Any] = WeakSet()
         self._guard: AsyncGenerator[None, None] | None = None
-        self._previous: Runtime | None = None
+        self._previous: Runtime | None = None  # what was open on the loop before
+        self._outer: Runtime | None = None  # what was current in the context before
         self.closed = False
         self.draining = False
         self.outstanding = 0
@@ -160,10 +166,23 @@ class Runtime:
     # -- opening and closing -------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Runtime:
-        return self.open()
+        self.open()
+        self._outer = current_runtime.get()
+        self._make_current(self)
+        return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
+        try:
+            await self.aclose()
+        finally:
+            if current_runtime.get() is self:
+                self._make_current(self._outer)
+
+    def _make_current(self, runtime: Runtime | None) -> None:
+        current_runtime.set(runtime)
+        frame = current_frame.get()
+        if frame is not None:
+            frame.runtime = None  # the call under way may have looked before
 
     def open(self) -> Runtime:
         """Make this the runtime of the running loop, until ``aclose``; for notebooks, where ``async with`` won't do.
@@ -187,12 +206,16 @@ class Runtime:
     async def aclose(self) -> None:
         """Wind down: wait ``drain`` seconds for background work, cancel the rest, close resources in reverse order.
 
-        Never waits for an abandoned thread. Errors of background work that nobody read are logged, not raised; errors
+        Never waits for an abandoned thread, and at most 5 s for async resources, all together. Errors of background work that nobody awaits are logged, not raised; errors
         of closing resources are raised.
+
+        Raises:
+          CancelledError: the caller was cancelled meanwhile; raised when all of this is done.
         """
         if self.closed or self._loop is None:
             return
         self.closed = True
+        before = cancel_requests()
         try:
             await self._end_background()
             await self._end_resisting()
@@ -201,6 +224,7 @@ class Runtime:
                 await self._exits.aclose()
             finally:
                 self._detach()
+        raise_if_cancelled_since(before)
 
     async def _end_background(self) -> None:
         handles = list(self._background)
@@ -222,8 +246,11 @@ class Runtime:
         kept = kept_on(self._loop)
         if kept.get(Runtime) is self:
             del kept[Runtime]
-            if self._previous is not None and not self._previous.closed:
-                kept[Runtime] = self._previous
+            previous = self._previous
+            while previous is not None and previous.closed:  # closed out of order
+                previous = previous._previous
+            if previous is not None:
+                kept[Runtime] = previous
         if self.events.heard:
             self.events.emit("runtime.closed")
 
@@ -232,7 +259,7 @@ class Runtime:
     def start(self, call: Coroutine[Any, Any, T]) -> Handle[T]:
         """Start *call* in the background, to outlive whoever starts it; ``aclose`` waits for it, boundedly.
 
-        A failure that nobody has read when the call ends is logged.
+        A failure is logged, unless somebody awaits the handle when the call ends.
 
         Raises:
           RuntimeError: the runtime is closed, was never opened, or belongs to another loop.
@@ -248,7 +275,7 @@ class Runtime:
     def _background_ended(self, handle: Handle[Any]) -> None:
         self._background.pop(handle, None)
         outcome = handle.outcome
-        if isinstance(outcome, (Failed, TimedOut)):
+        if isinstance(outcome, (Failed, TimedOut)) and not handle.is_awaited:
             _log.error("background call %r failed", handle.call, exc_info=outcome.error)
 
     def lane(self, name: str) -> Lane:
@@ -266,7 +293,7 @@ class Runtime:
         return found
 
     def drain(self) -> None:
-        """Take in no new work from fan-outs: what runs goes on, items that have not begun are ``Cancelled("shutdown")``."""
+        """Take in no new work from fan-outs: what runs goes on, the other items become ``Cancelled("shutdown")``."""
         if not self.draining:
             self.draining = True
             if self.events.heard:
@@ -317,8 +344,19 @@ class Runtime:
             "background": len(self._background),
             "fanouts": sum(not fanout.over for fanout in list(self._fanouts)),  # others await the collector
             "resisting": 0 if loop is None else len(supervisor_of(loop).resisting),
-            "limits": {str(limit): state.statistics() for limit, state in self.limits.items()},
+            "limits": self._limits(),
         }
+
+    def _limits(self) -> dict[str, Any]:
+        """Several limits may show alike: from the second on they are numbered, in the order of first use."""
+        shown: dict[str, Any] = {}
+        for limit, places in list(self.limits.items()):
+            name, alike = str(limit), 1
+            while name in shown:
+                alike += 1
+                name = f"{limit} #{alike}"
+            shown[name] = places.statistics()
+        return shown
 
 
 async def _closing(runtime: Runtime) -> AsyncGenerator[None, None]:

@@ -6,9 +6,12 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from .._core.callframe import CallFrame
+from .._core.context import Frame
 from .._core.events import Events
+from .._core.meter import Meter
 from ..lanes.thread import ThreadLane
 
 if TYPE_CHECKING:
@@ -26,14 +29,17 @@ class Watching:
       stalls: the latest stalls that have ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Callable[[Any, str, str], Meter]) -> None:
+        self._meter = meter
         self.stalls: deque[Stall] = deque(maxlen=_MOST_STALLS)
         self._ends: list[Callable[[], None]] = []
         self._samples = False
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop, threshold: float, events: Events) -> None:
         """Report every step of *loop* that lasts longer than *threshold* seconds, to the log and to *events*."""
-        unwatch = _shared.watch().watch(loop, threading.get_ident(), threshold, self._stalled, events=events)
+        unwatch = _shared.watch().watch(
+            loop, threading.get_ident(), threshold, self._stalled, events=events, on_busy=self._busy
+        )
         self._ends.append(unwatch)
 
     def _stalled(self, stall: Stall) -> None:
@@ -42,6 +48,17 @@ class Watching:
         if stall.ended:
             self.stalls.append(stall)
         speak(stall)
+
+    def _busy(self, frame: Frame, wall: float, cpu: float) -> None:
+        """Count a sample of a call at work on the loop: to time every such call would cost it a tenth (call_overhead)."""
+        if isinstance(frame, CallFrame) and frame.lane in ("loop", "inline"):
+            meter = self._meter(frame.name, frame.name, frame.lane)
+            meter.seen += 1
+            meter.held += 1
+            meter.wall += wall
+            meter.cpu += min(cpu, wall)
+            meter.cpu_wall += wall
+            meter.cpu_calls += 1
 
     def sample_threads(self, lane: ThreadLane) -> None:
         """Estimate how long the bodies on *lane* hold the interpreter; asked a second time, do nothing."""
@@ -63,7 +80,8 @@ class Watching:
 
 class _Shared:
     """The one watch and the one probe of the process, made when first needed: a program that never runs a call pays
-    nothing for them (benchmarks: import_time)."""
+    nothing for them (benchmarks: import_time).
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

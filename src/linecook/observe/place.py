@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import NamedTuple
 
+from .._core.context import Frame
+
 _LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _LINECOOK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -104,3 +106,28 @@ def _is_ours_or_pythons(file: str) -> bool:
 
 def _spot(frame: FrameType) -> Spot:
     return Spot(frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno)
+
+
+def call_on_stack(innermost: FrameType, bottom: FrameType) -> Frame | None:
+    """Return the call whose body runs in *innermost*, as linecook's own functions on the stack know it.
+
+    One step of a loop may take several tasks further, one after the other, so the context in which the step began
+    doesn't tell.
+    """
+    frame: FrameType | None = innermost
+    while frame is not None and frame is not bottom:
+        if frame.f_globals.get("__name__", "").startswith("linecook."):
+            call = _call_in(frame)
+            if call is not None:
+                return call
+        frame = frame.f_back
+    return None
+
+
+def _call_in(frame: FrameType) -> Frame | None:
+    try:
+        known = frame.f_locals
+        found = [value for name in ("call", "self") if isinstance(value := known.get(name), Frame)]
+    except Exception:  # the thread runs on while we look, and may leave the frame just now
+        return None
+    return found[0] if found else None

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from .._core.context import Frame
 from .._core.events import Events
 from .cpuclock import CPUClocks
 from .pulse import PULSE, Pulse, Wake
@@ -42,6 +43,7 @@ class StallWatch:
         *,
         events: Events | None = None,
         whose: Callable[[asyncio.AbstractEventLoop], str | None] | None = None,
+        on_busy: Callable[[Frame, float, float], None] | None = None,
     ) -> Callable[[], None]:
         """Watch *loop*; the returned function ends that, and first reports a stall that is going on.
 
@@ -57,6 +59,8 @@ class StallWatch:
             ``duration=``.
           whose: names what runs in *loop*; None: the path of the linecook call under way is found by itself (not on
             uvloop with Python 3.11, where a task doesn't tell its context).
+          on_busy: told at each look that finds the loop busy which call it is busy with, with the seconds since the
+            last look and the CPU seconds the loop's thread used: samples, of which many make an estimate. On the watch thread; must be quick.
 
         Raises:
           ValueError: *threshold* isn't a number > 0.
@@ -64,7 +68,7 @@ class StallWatch:
         if not threshold > 0:
             raise ValueError(f"threshold={threshold!r}: seconds, > 0; for no watch at all, Runtime(stall=None)")
         ident = threading.get_ident() if thread_ident is None else thread_ident
-        watched = WatchedLoop(loop, ident, threshold, on_stall or speak, events, whose, self._clocks)
+        watched = WatchedLoop(loop, ident, threshold, on_stall or speak, events, whose, self._clocks, on_busy)
         with self._lock:
             self._watched.append(watched)
             if self._stop is None:

@@ -14,7 +14,7 @@ from typing import Literal
 from .._core.context import Frame, current_frame
 from .._core.events import Events
 from .cpuclock import CPUClocks
-from .place import Place, Spot, is_debugged, stands_in_python, users_spot
+from .place import Place, Spot, call_on_stack, is_debugged, stands_in_python, users_spot
 from .pulse import Wake
 from .steps import Step, steps_of
 from .stretch import Look, Stretch
@@ -73,8 +73,10 @@ class WatchedLoop:
         events: Events | None,
         whose: Callable[[asyncio.AbstractEventLoop], str | None] | None,
         clocks: CPUClocks,
+        on_busy: Callable[[Frame, float, float], None] | None = None,
     ) -> None:
         self.ident = ident
+        self._on_busy = on_busy
         self._loop = loop
         self._threshold = threshold
         self._on_stall = on_stall
@@ -101,9 +103,21 @@ class WatchedLoop:
             self._stretch = stretch.only_held() if came_back else Stretch()
         else:
             self._stretch = self._stretch.plus(stretch)
+        if step is not None and frame is not None and self._on_busy is not None:
+            self._sample(step, frame, self._looked.at - before.at, stretch.loop_cpu)
         if step is not None and frame is not None and self._stretch.seconds >= self._threshold:
             self._is_stalled(step, frame)
         return self._pause()
+
+    def _sample(self, step: Step, frame: FrameType, wall: float, cpu: float) -> None:
+        """Put the time since the last look to the account of the call that the loop is busy with."""
+        call = self._call(step, frame)
+        if call is not None and self._on_busy is not None:
+            try:
+                self._on_busy(call, wall, cpu)
+            except Exception:
+                _log.exception("on_busy=%r failed, and is not asked again", self._on_busy)
+                self._on_busy = None
 
     def _pause(self) -> float:
         if self._going_on is not None:
@@ -119,7 +133,7 @@ class WatchedLoop:
             return
         spot = users_spot(frame, step.bottom)
         if self._going_on is None:
-            self._going_on = GoingOn(*self._who(step), spot, callback=self._callback(step, frame))
+            self._going_on = GoingOn(*self._who(step, frame), spot, callback=self._callback(step, frame))
             self._tell("stall.began", self._going_on.stall(self._stretch, ended=False))
         self._going_on.spots[spot] += 1
         if not self._going_on.said and self._stretch.seconds >= _SAID_AT:
@@ -134,12 +148,19 @@ class WatchedLoop:
             self._tell("stall.ended", stall)
             self._report(stall)
 
-    def _who(self, step: Step) -> tuple[Frame | None, str | None]:
-        context = self._steps.context(step)
-        frame = context.get(current_frame) if context is not None else None
+    def _who(self, step: Step, frame: FrameType) -> tuple[Frame | None, str | None]:
+        call = self._call(step, frame)
         if self._whose is not None:
-            return frame, self._whose(self._loop)
-        return frame, frame.path if frame is not None else None
+            return call, self._whose(self._loop)
+        return call, call.path if call is not None else None
+
+    def _call(self, step: Step, frame: FrameType) -> Frame | None:
+        """Return the innermost call under way: by the stack, or else by the context of the step."""
+        call = call_on_stack(frame, step.bottom)
+        if call is not None:
+            return call
+        context = self._steps.context(step)
+        return context.get(current_frame) if context is not None else None
 
     def _callback(self, step: Step, frame: FrameType) -> str:
         """A C function called by the loop itself has no line; its name is all there is."""
