@@ -1,5 +1,8 @@
 """linecook: the concurrency runtime for multi-agent Python. Agents and tools are plain functions; run thousands."""
 
+import typing as _t
+
+from . import errors as errors
 from ._core.deadline import fail_after as fail_after
 from ._core.deadline import move_on_after as move_on_after
 from ._core.deadline import remaining as remaining
@@ -53,3 +56,16 @@ __all__ = [
     "settle",
     "tool",
 ]
+
+if _t.TYPE_CHECKING:
+    from . import observe as observe
+    from . import testing as testing
+else:
+
+    def __getattr__(name):
+        """Import a named room when it is first asked for, so that ``import linecook as lc`` is enough."""
+        if name in ("observe", "testing"):
+            import importlib
+
+            return importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

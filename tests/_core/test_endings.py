@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from linecook._core.callframe import ForeignCall
-from linecook._core.endings import EXITS, cancellation_requested, contained
+from linecook._core.endings import EXITS, cancellation_requested, contained, reason_of
 from linecook.errors import BodyExited
 
 
@@ -75,3 +75,15 @@ async def test_a_cancellation_counts_as_requested_while_its_request_is_open() ->
     await task
     assert seen == [False, True, False]
     assert not cancellation_requested(None)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [("deadline: fail_after(1)", "deadline"), ("sibling: a call of this scope failed", "sibling"),
+     ("shutdown: Ctrl-C", "shutdown"), ("Cancelled via cancel scope 7f", "caller"), (None, "caller"), ("", "caller")],
+)  # fmt: skip
+def test_the_reason_travels_with_a_cancellation_and_foreign_words_are_the_callers(
+    words: str | None, reason: str
+) -> None:
+    assert reason_of(asyncio.CancelledError(words)) == reason
+    assert reason_of(asyncio.CancelledError()) == "caller"

@@ -1,12 +1,15 @@
 """A scope owns what it starts: nothing is alive after it, no failure is lost, and nothing can hang it."""
 
 import asyncio
+import gc
 import logging
 from typing import Any
 
+import anyio
 import pytest
 
 from linecook import Cancelled, Failed, Ok, TimedOut, agent, fail_after, scope
+from linecook._core.scope import ScopeFrame
 from linecook.errors import AlreadyRun, CallCancelled, TimedOutError, UsageError
 from linecook.testing import VirtualClock
 
@@ -276,3 +279,162 @@ async def test_a_child_that_times_out_is_a_timed_out_outcome(clock: VirtualClock
         async with scope(on_failure="keep") as s:
             handle = s.start(nap.options(timeout=1)(100))
     assert handle.outcome == TimedOut(1)
+
+
+async def test_a_call_started_in_a_clean_up_does_not_outlive_the_scope(clock: VirtualClock) -> None:
+    async def child() -> None:
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            handles.append(s.start(nap(1000)))
+            raise
+
+    handles: list[Any] = []
+    with pytest.raises(ValueError, match="the block's own"):
+        async with scope() as s:
+            s.start(child())
+            await asyncio.sleep(0)
+            raise ValueError("the block's own")
+    assert [handle.outcome for handle in handles] == [Cancelled("sibling")]
+    assert s.handles == {}
+    assert s.abandoned == []
+
+
+async def test_a_cancel_while_the_block_is_left_with_an_error_is_not_lost(clock: VirtualClock) -> None:
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(0.2)
+
+    async def host() -> str:
+        try:
+            async with scope() as s:
+                s.start(slow_to_end())
+                await asyncio.sleep(0)
+                raise ValueError("the block's own")
+        except ValueError:
+            await asyncio.sleep(0)
+            return "went on"
+        return "left"
+
+    task = asyncio.create_task(host())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelling() == 1
+    assert clock.time() < 0.5
+
+
+async def test_cancels_swallowed_before_do_not_shorten_the_grace_of_a_scope(clock: VirtualClock) -> None:
+    async def host() -> list[Any]:
+        for _ in range(3):
+            me.cancel()
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                pass
+        try:
+            async with scope(grace=1) as s:
+                s.start(stubborn(1, []))
+                s.start(stubborn(2, []))
+                await asyncio.sleep(0)
+                raise ValueError
+        except ValueError:
+            return s.abandoned
+        return ["left"]
+
+    me = asyncio.create_task(host())
+    assert await me == []
+
+
+async def test_an_ended_scope_is_garbage_free(clock: VirtualClock) -> None:
+    async def with_a_scope() -> None:
+        async with scope() as s:
+            s.start(nap(0))
+
+    async def with_a_failure() -> None:
+        with pytest.raises(RuntimeError, match="burnt"):
+            async with scope() as s:
+                s.start(burn())
+
+    for case in (with_a_scope, with_a_failure):
+        await case()
+        gc.collect()
+        gc.disable()
+        try:
+            frames = sum(isinstance(each, ScopeFrame) for each in gc.get_objects())
+            await case()
+            await asyncio.sleep(0)
+            assert sum(isinstance(each, ScopeFrame) for each in gc.get_objects()) == frames
+        finally:
+            gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [(None, "caller"), ("Cancelled by cancel scope 7f3a", "caller"), ("shutdown: Ctrl-C", "shutdown")],
+)
+async def test_foreign_words_of_a_cancellation_are_no_reason(clock: VirtualClock, message: Any, reason: str) -> None:
+    handles: list[Any] = []
+
+    async def host() -> None:
+        async with scope() as s:
+            handles.append(s.start(nap(1000)))
+
+    task = asyncio.create_task(host())
+    await asyncio.sleep(1)
+    task.cancel(message)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert handles[0].outcome == Cancelled(reason)
+
+
+async def test_a_sibling_that_cleans_up_is_asked_once(clock: VirtualClock) -> None:
+    log: list[str] = []
+
+    async def cleans_up() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(0.3)
+            log.append("clean")
+
+    with pytest.raises(RuntimeError, match="burnt"):
+        async with scope() as s:
+            s.start(cleans_up())
+            s.start(burn(1))
+    assert log == ["clean"]
+    assert clock.time() == pytest.approx(1.3, abs=0.01)
+
+
+async def test_an_anyio_deadline_that_comes_while_the_block_is_left_is_known_by_its_words() -> None:
+    async def cleans_up() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(0.1)
+
+    with anyio.move_on_after(0.03) as bound:
+        async with scope() as s:
+            s.start(cleans_up())
+            await asyncio.sleep(0)
+            raise ValueError
+    assert bound.cancelled_caught
+    await asyncio.sleep(0.1)
+
+
+async def test_an_anyio_deadline_that_comes_while_siblings_clean_up_is_known_by_its_words() -> None:
+    async def cleans_up() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(0.1)
+
+    with anyio.move_on_after(0.03) as bound:
+        async with scope() as s:
+            s.start(cleans_up())
+            s.start(burn())
+    assert bound.cancelled_caught
+    await asyncio.sleep(0.1)

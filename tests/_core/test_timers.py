@@ -5,7 +5,7 @@ import gc
 import random
 import weakref
 
-from linecook._core.timers import timers_of
+from linecook._core.timers import Moment, timers_of
 from linecook.testing import VirtualClock
 
 
@@ -61,3 +61,96 @@ def test_timers_do_not_keep_their_loop_alive() -> None:
     del loop
     gc.collect()
     assert gone() is None
+
+
+class Alarm(Moment):
+    """A moment that notes when it fires."""
+
+    def __init__(self, at: float, seen: list[float]) -> None:
+        self.at = at
+        self.waiting = True
+        self.seen = seen
+
+    def fire(self) -> None:
+        self.seen.append(self.at)
+
+
+async def test_a_line_fires_each_moment_when_it_is_due(clock: VirtualClock) -> None:
+    line, seen = timers_of(asyncio.get_running_loop()).line(10.0), list[float]()
+    for _ in range(3):
+        line.append(Alarm(clock.time() + 10.0, seen))
+        await asyncio.sleep(2)
+    assert seen == []
+    await asyncio.sleep(4.5)
+    assert len(seen) == 1
+    await asyncio.sleep(2)
+    assert len(seen) == 2
+    await asyncio.sleep(2)
+    assert len(seen) == 3
+
+
+async def test_behind_a_long_one_given_up_moments_neither_fire_nor_pile_up(clock: VirtualClock) -> None:
+    timers = timers_of(asyncio.get_running_loop())
+    line, seen = timers.line(10.0), list[float]()
+    first = Alarm(clock.time() + 10.0, seen)
+    line.append(first)
+    for _ in range(10_000):
+        moment = Alarm(clock.time() + 10.0, seen)
+        line.append(moment)
+        moment.waiting = False
+        line.prune()
+        assert len(line.moments) <= 2 * 2 + 64
+    assert timers.next_due() == first.at
+    await asyncio.sleep(11)
+    assert seen == [first.at]
+    assert not line.moments
+
+
+async def test_one_caller_after_another_leaves_nothing_in_a_line(clock: VirtualClock) -> None:
+    line = timers_of(asyncio.get_running_loop()).line(10.0)
+    for _ in range(10):
+        moment = Alarm(clock.time() + 10.0, [])
+        line.append(moment)
+        moment.waiting = False
+        line.prune()
+        assert not line.moments
+
+
+async def test_a_line_whose_head_was_given_up_waits_for_the_next(clock: VirtualClock) -> None:
+    timers = timers_of(asyncio.get_running_loop())
+    line, seen = timers.line(10.0), list[float]()
+    given_up = Alarm(clock.time() + 10.0, seen)
+    line.append(given_up)
+    await asyncio.sleep(3)
+    kept = Alarm(clock.time() + 10.0, seen)
+    line.append(kept)
+    given_up.waiting = False
+    assert timers.next_due() == kept.at
+    kept.waiting = False
+    assert timers.next_due() is None
+    line.append(again := Alarm(clock.time() + 10.0, seen))
+    await asyncio.sleep(11)
+    assert seen == [again.at]
+
+
+async def test_a_moment_appended_while_its_line_fires_is_not_lost(clock: VirtualClock) -> None:
+    line, seen = timers_of(asyncio.get_running_loop()).line(1.0), list[float]()
+
+    class Relay(Alarm):
+        def fire(self) -> None:
+            super().fire()
+            line.append(Alarm(clock.time() + 1.0, seen))
+
+    line.append(Relay(clock.time() + 1.0, seen))
+    await asyncio.sleep(3)
+    assert len(seen) == 2
+
+
+async def test_lines_made_for_passing_time_outs_are_forgotten(clock: VirtualClock) -> None:
+    timers = timers_of(asyncio.get_running_loop())
+    kept = timers.line(0.5)
+    kept.append(Alarm(clock.time() + 0.5, []))
+    for number in range(1000):
+        timers.line(1.0 + number)
+    assert timers.line(0.5) is kept
+    assert len(timers.lines) <= 65

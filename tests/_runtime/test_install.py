@@ -99,3 +99,19 @@ def test_hung_calls_starve_nobody_and_the_process_ends() -> None:
     )  # fmt: skip
     assert done.stdout == "served\n", done.stderr
     assert time.monotonic() - began < 25
+
+
+def test_two_of_them_may_be_uninstalled_in_any_order() -> None:
+    original = asyncio.new_event_loop
+
+    async def main() -> str:
+        return await asyncio.to_thread(who)
+
+    first, second = install(), install()
+    first.uninstall()
+    assert asyncio.run(main()).startswith("linecook")
+    second.uninstall()
+    try:
+        assert not asyncio.run(main()).startswith("linecook")
+    finally:
+        asyncio.events.new_event_loop = asyncio.new_event_loop = original

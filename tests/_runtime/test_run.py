@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from linecook import Runtime, agent, run, tool
+from linecook import Runtime, agent, run, scope, tool
 from linecook.errors import UsageError
 
 SRC = str(Path(__file__).parents[2] / "src")
@@ -225,3 +225,48 @@ def test_hung_threads_delay_neither_the_return_nor_the_exit() -> None:
     out, err = process.communicate(timeout=30)
     assert out == "100 {'abandoned'}\n"
     assert process.returncode == 0, err
+
+
+def test_a_task_that_never_ends_does_not_keep_run_from_returning(caplog: pytest.LogCaptureFixture) -> None:
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.sleep(1000)
+            except asyncio.CancelledError:
+                pass
+
+    async def polite() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(0.05)
+            log.append("cleaned up")
+
+    async def main() -> str:
+        keep.append(asyncio.create_task(polite()))
+        try:
+            async with scope(grace=0.01) as s:
+                s.start(stubborn())
+                await asyncio.sleep(0)
+                raise ValueError
+        except ValueError:
+            await asyncio.sleep(0.1)
+        return "done"
+
+    log: list[str] = []
+    keep: list[Any] = []
+    began = time.monotonic()
+    assert run(main()) == "done"
+    assert time.monotonic() - began < 4
+    assert log == ["cleaned up"]
+    assert "stubborn(...) was asked 3 times to end" in caplog.text
+    gc.collect()
+    assert "destroyed" not in caplog.text
+
+
+def test_a_runtime_that_was_opened_before_is_refused_and_the_call_given_up() -> None:
+    runtime = Runtime()
+    assert run(answer(), runtime=runtime) == 42
+    with pytest.raises(RuntimeError, match="opened before"):
+        run(answer(), runtime=runtime)  # without a warning that the call was never awaited
+    gc.collect()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from linecook import Ok, Runtime, agent, resource, run, settle, tool
+from linecook import Limit, Ok, Runtime, agent, gather, move_on_after, remaining, resource, run, settle, tool
 from linecook._runtime import current
 from linecook._runtime.runtime import open_on
 from linecook.testing import VirtualClock
@@ -216,3 +216,100 @@ def test_two_loops_in_two_threads_share_the_default_workers() -> None:
     for thread in threads:
         thread.join(30)
     assert results == [200, 200]
+
+
+async def test_a_failure_that_is_awaited_is_not_logged(clock: VirtualClock, caplog: pytest.LogCaptureFixture) -> None:
+    @agent
+    async def fails() -> None:
+        await asyncio.sleep(1)
+        raise KeyError("read")
+
+    async with Runtime(stall=None) as runtime:
+        with pytest.raises(KeyError, match="read"):
+            await runtime.start(fails())
+    assert caplog.text == ""
+
+
+async def test_a_cancel_while_it_closes_is_not_lost(clock: VirtualClock) -> None:
+    log: list[str] = []
+
+    async def host() -> None:
+        async with Runtime(stall=None, drain=5) as runtime:
+            runtime.start(nap(2))
+        log.append("went on")
+
+    task = asyncio.create_task(host())
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert log == []
+    assert clock.time() == pytest.approx(2, abs=0.01)  # and the background work was seen to its end
+
+
+async def test_runtimes_closed_out_of_order_give_back_their_places(clock: VirtualClock) -> None:
+    outermost, first, second = Runtime(stall=None), Runtime(stall=None), Runtime(stall=None)
+    for runtime in (outermost, first, second):
+        runtime.open()
+    await first.aclose()
+    await second.aclose()
+    assert current() is outermost
+    await outermost.aclose()
+
+
+def test_a_runtime_opened_inside_run_serves_its_block() -> None:
+    @agent
+    async def main() -> list[bool]:
+        outer = current()
+        await settle([name()])
+        await name()
+        async with Runtime(threads=3) as inner:
+            await name()
+            found = [current() is inner, inner.statistics()["thread"]["start_threads"] == 3]
+        return [*found, current() is outer]
+
+    @tool
+    def name() -> str:
+        return threading.current_thread().name
+
+    assert run(main()) == [True, True, True]
+
+
+async def test_limits_of_one_name_are_all_shown(clock: VirtualClock) -> None:
+    @tool(limit=Limit(2, name="api"))
+    async def one() -> None: ...
+
+    @tool(limit=Limit(2, name="api"))
+    async def other() -> None: ...
+
+    async with Runtime(stall=None) as runtime:
+        await gather(one(), other())
+        assert list(runtime.statistics()["limits"]) == ["Limit(2, name='api')", "Limit(2, name='api') #2"]
+
+
+def test_loops_closed_without_a_farewell_are_not_kept() -> None:
+    async def main() -> str:
+        return await nap(0)
+
+    seen = []
+    for _ in range(10):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(main())
+        loop.close()
+        seen.append(weakref.ref(loop))
+    del loop
+    gc.collect()
+    assert sum(ref() is not None for ref in seen) <= 1
+
+
+async def test_background_work_is_not_bound_to_the_deadline_of_whoever_starts_it(clock: VirtualClock) -> None:
+    @agent
+    async def left() -> float | None:
+        await asyncio.sleep(3)
+        return remaining()
+
+    async with Runtime(stall=None, drain=10) as runtime:
+        with move_on_after(1):
+            handle = runtime.start(left())
+            await asyncio.sleep(2)
+        assert await handle is None

@@ -20,6 +20,7 @@ from linecook._core.errors import BodyExited, CallError, LaneLost, NotPortable, 
 from linecook._core.meter import Meter
 from linecook.lanes.base import Job
 from linecook.lanes.process import ProcessLane
+from linecook.lanes.process_worker import Worker
 from tests.lanes import process_bodies as bodies
 
 ROOT = Path(__file__).parents[2]
@@ -212,6 +213,95 @@ async def test_a_usually_short_body_that_hangs_keeps_nobody_waiting(lane):
     assert lane.cancel(spinning) == "stopped"
 
 
+async def test_a_call_given_up_just_as_it_ends_leaves_its_worker_to_others():
+    one = ProcessLane(processes=1)
+    await call(one, bodies.same)
+    sent = send(one, bodies.nap, 0.01)
+    await begun(one, sent)
+    time.sleep(0.1)  # it ends while the loop stands still, and nobody has read its answer
+    assert one.cancel(sent) == "finished"
+    assert not sent.future.done()  # who gives a call up answers it
+    assert await call(one, bodies.same, 1) == 1
+    one.close()
+    one.wait_closed(3)
+
+
+async def test_what_a_worker_skips_though_it_seemed_to_have_begun_runs_after_all(monkeypatch):
+    # The worker sees the flag, and the parent that the number was passed: both at once is rare, so it is arranged.
+    one = ProcessLane(processes=1)
+    await call(one, bodies.same)
+    taken_back = Worker.take_back
+
+    def too_late(worker: Worker, number: int) -> bool:
+        taken_back(worker, number)
+        return False
+
+    monkeypatch.setattr(Worker, "take_back", too_late)
+    short = Meter("short", typical=1e-5, calls=5)
+    first = send(one, bodies.nap, 0.1, meter=short)
+    behind = [send(one, bodies.same, n, meter=short) for n in range(20)]
+    assert await asyncio.wait_for(asyncio.gather(*[other.future for other in behind]), 10) == list(range(20))
+    assert first.future.done()
+    last = [send(one, bodies.nap, 0.1, meter=short), send(one, bodies.same, meter=short)]
+    await begun(one, last[0])
+    assert one.cancel(last[1]) == "finished"  # what it says when it can't be told
+    await last[0].future
+    assert await call(one, bodies.same, 1) == 1
+    one.close()
+    one.wait_closed(3)
+
+
+@pytest.mark.slow
+async def test_no_body_runs_twice_behind_one_that_is_unusually_long(tmp_path):
+    one = ProcessLane(processes=1)
+    await call(one, bodies.same)
+    short = Meter("short", typical=1e-5, calls=5)
+    first = send(one, bodies.nap, 0.4, meter=short)
+    others = [send(one, bodies.mark, str(tmp_path / str(n)), meter=short) for n in range(300)]
+    await asyncio.gather(first.future, *[other.future for other in others])
+    await call(one, bodies.same)
+    assert {len((tmp_path / str(n)).read_text().split()) for n in range(300)} == {1}
+    one.close()
+    one.wait_closed(3)
+
+
+@pytest.mark.slow
+async def test_no_body_runs_that_was_cancelled_while_its_worker_was_busy(tmp_path):
+    one = ProcessLane(processes=1)
+    await call(one, bodies.same)
+    short = Meter("short", typical=1e-5, calls=5)
+    gate, ran = tmp_path / "gate", tmp_path / "ran"
+    send(one, bodies.wait_for, str(gate), meter=short)
+    for _ in range(30):  # more than there are flags
+        sent = [send(one, bodies.mark, str(ran), meter=short) for _ in range(200)]
+        await asyncio.sleep(0)
+        assert {one.cancel(each) for each in sent} == {"not started"}
+    gate.touch()
+    assert await call(one, bodies.same, 1) == 1
+    assert not ran.exists()
+    one.close()
+    one.wait_closed(3)
+
+
+async def test_nobody_waits_behind_an_import_that_hangs(lane, tmp_path, monkeypatch):
+    (tmp_path / "hanging_module.py").write_text(
+        "import sys, time\nif 'pytest' not in sys.modules: time.sleep(60)\ndef f(): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import hanging_module  # type: ignore[import-not-found]
+
+    lane = ProcessLane(processes=2)
+    await asyncio.gather(*[send(lane, bodies.nap, 0.01).future for _ in range(2)])
+    monkeypatch.setattr(lane, "_modules", {})
+    hanging = send(lane, hanging_module.f)
+    others = [send(lane, bodies.same, n) for n in range(30)]
+    values = await asyncio.wait_for(asyncio.gather(*[one.future for one in others]), 10)
+    assert values == list(range(30))
+    lane.cancel(hanging)
+    lane.close(wait=0)
+    lane.wait_closed(3)
+
+
 @pytest.mark.parametrize(
     ("body", "args", "words"),
     [
@@ -246,6 +336,45 @@ async def test_workers_that_cannot_start_end_in_an_error(monkeypatch):
     monkeypatch.setattr("linecook.lanes.process_worker.PROGRAM", "/nonexistent/worker.py")
     with pytest.raises(LaneLost, match="die before they run anything"):
         await call(lane, bodies.same)
+    lane.close()
+    lane.wait_closed(3)
+
+
+async def test_no_process_to_be_had_is_an_error_and_not_a_wait(monkeypatch):
+    def refuse(fds: list[int]) -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    lane = ProcessLane(processes=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("linecook.lanes.process_worker._spawn", refuse)
+        with pytest.raises(LaneLost, match=r"no worker process can be started: .*Resource temporarily"):
+            await call(lane, bodies.same)
+    assert await call(lane, bodies.same, 1) == 1
+    lane.close()
+    lane.wait_closed(3)
+
+
+async def test_workers_that_never_greet_end_in_an_error(tmp_path, monkeypatch):
+    mute = tmp_path / "worker.py"
+    mute.write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setattr("linecook.lanes.process_worker.PROGRAM", str(mute))
+    monkeypatch.setattr("linecook.lanes.process_looking.LONGEST_LOADING", 0.01)
+    monkeypatch.setattr("linecook.lanes.process_looking.GLANCE", 0.02)
+    lane = ProcessLane(processes=1)
+    with pytest.raises(LaneLost, match="start and say nothing"):
+        await call(lane, bodies.same)
+    lane.close(wait=0)
+    lane.wait_closed(3)
+
+
+async def test_a_directory_that_is_gone_keeps_nobody_waiting(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    lane = ProcessLane(processes=1)
+    assert await call(lane, bodies.same, 1) == 1
     lane.close()
     lane.wait_closed(3)
 
@@ -610,6 +739,36 @@ def test_interpreter_exit_does_not_wait_for_bodies(tmp_path):
     pids = [int(word) for word in done.stdout.split("\n")[2].split()]
     assert len(pids) == 2
     assert not any(alive(pid) for pid in pids)
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_workers_are_seen_off_ends_them_without_a_traceback():
+    program = """
+import asyncio, os, signal, sys
+from linecook import tool
+from linecook.lanes import process
+@tool(lane="process")
+def double(n): return 2 * n
+async def main(): return await double(1)
+print(asyncio.run(main()), flush=True)
+real = process._until
+def interrupted(workers, deadline):
+    print(*[worker.pid for worker in workers], flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    real(workers, deadline)
+process._until = interrupted
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=_environment(), timeout=30
+    )
+    assert done.stderr == ""
+    answer, pids = done.stdout.splitlines()
+    assert answer == "2"
+    assert pids
+    end = time.monotonic() + 5
+    while any(alive(int(pid)) for pid in pids.split()):
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 @pytest.mark.slow

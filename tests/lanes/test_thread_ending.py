@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+from collections import deque
 
 import pytest
 
@@ -18,25 +19,40 @@ def ended_job(*, state: int = DONE, value: object = None, error: BaseException |
     return job
 
 
+def deliver_one(job: Job) -> None:
+    nothing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    nothing.set_result(None)
+    deliver(deque([job]), 1, nothing)
+
+
 async def test_an_answer_is_counted_and_given() -> None:
     job = ended_job(value=7)
-    deliver(job)
+    deliver_one(job)
     assert job.future.result() == 7
     assert (job.meter.calls, job.meter.failures, job.meter.wall) == (1, 0, 0.5)
 
 
 async def test_a_failure_is_counted_as_one() -> None:
     job = ended_job(error=KeyError("soup"))
-    deliver(job)
+    deliver_one(job)
     assert isinstance(job.future.exception(), KeyError)
     assert (job.meter.calls, job.meter.failures) == (1, 1)
 
 
 async def test_a_late_end_is_counted_and_answers_nobody() -> None:
     job = ended_job(state=ABANDONED, value=7)
-    deliver(job)
+    deliver_one(job)
     assert not job.future.done()
     assert job.meter.calls == 1
+
+
+async def test_no_more_are_answered_than_asked_for() -> None:
+    jobs = deque(ended_job(value=number) for number in range(3))
+    first, nothing = jobs[0], asyncio.get_running_loop().create_future()
+    nothing.set_result(None)
+    deliver(jobs, 1, nothing)
+    assert first.future.result() == 0
+    assert [job.future.done() for job in jobs] == [False, False]
 
 
 async def test_an_error_begins_at_the_line_below_the_one_that_caught_it() -> None:

@@ -4,8 +4,10 @@ import threading
 import time
 import types
 from collections.abc import Callable
+from typing import Any
 
-from linecook.observe.place import Place, is_debugged, stands_in_python, users_spot
+from linecook._core.context import Frame
+from linecook.observe.place import Place, call_on_stack, is_debugged, stands_in_python, users_spot
 
 
 def here() -> types.FrameType:
@@ -74,3 +76,17 @@ def test_a_frame_in_a_call_is_told_from_one_in_a_loop():
     thread.join()
     assert any(seen)
     assert not stands_in_python(None)
+
+
+def test_a_call_that_is_being_made_is_not_taken_for_one_that_runs():
+    program = """
+class Made(Frame):
+    def __init__(self, look): self.looked = look(sys._getframe())
+    def run(self, look): return look(sys._getframe())
+"""
+    names: dict[str, Any] = {"__name__": "linecook.made_up", "Frame": Frame, "sys": sys}
+    exec(program, names)
+    bottom = here()
+    made = names["Made"](lambda frame: call_on_stack(frame, bottom))
+    assert made.looked is None
+    assert made.run(lambda frame: call_on_stack(frame, bottom)) is made

@@ -1,7 +1,6 @@
 """A web app on linecook, as people write one; test_fastapi.py has uvicorn serve it in a process of its own."""
 
 import asyncio
-import gc
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -139,11 +138,6 @@ async def hangs() -> None:
 @app.get("/statistics")
 async def statistics() -> dict[str, Any]:
     return dict(app.state.runtime.statistics())
-
-
-@app.get("/collect")
-async def collect() -> int:
-    return gc.collect()
 
 
 @app.get("/stream/{name}")

@@ -1,6 +1,7 @@
 """Tools for worker processes, in a module that those can import."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,21 @@ def keyed(log: str) -> str:
     if len(Path(log).read_text().split()) < 3:
         raise OSError("once more")
     return call_key()
+
+
+@tool(lane="process")
+def asks_for_key() -> str:
+    return call_key()
+
+
+@tool(lane="process")
+def left_after_import() -> float | None:
+    """Import linecook only now, as in a worker whose tool module doesn't."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "linecook"]:
+        del sys.modules[name]
+    import linecook
+
+    return linecook.remaining()
 
 
 @tool(lane="process")

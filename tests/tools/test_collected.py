@@ -7,7 +7,7 @@ import pytest
 
 from linecook import agent, gather, settle
 from linecook.errors import UsageError
-from linecook.tools.collected import WINDOW, failures_allowed, is_iterable_form, reason_of, unset
+from linecook.tools.collected import WINDOW, failures_allowed, is_iterable_form, unset
 
 
 @agent
@@ -22,16 +22,6 @@ async def nap(seconds: float, answer: Any = None) -> Any:
 )
 def test_a_fraction_is_of_the_length_rounded_up(asked, length, most):
     assert failures_allowed(asked, ([None] * length,), "settle") == most
-
-
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [("deadline: fail_after(1)", "deadline"), ("sibling: a call of this scope failed", "sibling"),
-     ("shutdown: Ctrl-C", "shutdown"), ("Cancelled via cancel scope 7f", "caller"), (None, "caller"), ("", "caller")],
-)  # fmt: skip
-def test_the_reason_travels_with_a_cancellation_and_foreign_words_are_the_callers(words, reason):
-    assert reason_of(asyncio.CancelledError(words)) == reason
-    assert reason_of(asyncio.CancelledError()) == "caller"
 
 
 async def test_the_calls_learn_whose_deadline_it_was(clock):

@@ -458,3 +458,11 @@ async def test_logging_is_the_only_voice(capsys, caplog):
         await asyncio.sleep(0)
     assert {record.name for record in caplog.records if "as_completed" in record.message} == {"linecook"}
     assert capsys.readouterr() == ("", "")
+
+
+async def test_many_that_are_left_early_are_reported_once_a_second(clock, caplog):
+    for _ in range(20):
+        async for _ in as_completed([nap(0), nap(3600)]):
+            break
+    await asyncio.sleep(0.5)
+    assert caplog.text.count("was left with") == 1

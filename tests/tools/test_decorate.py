@@ -1,6 +1,7 @@
 """What the decorator refuses, it refuses at decoration, naming the function and the cure."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import linecook
 from linecook import Retry, agent, call_key, tool
 from linecook.errors import UsageError
+from tests.tools import process_tools
 
 
 def plain(x: int = 0) -> int:
@@ -196,6 +198,20 @@ async def test_a_call_has_one_key_of_its_own(keyed: Any) -> None:
     assert len(first) == 32
     assert int(first, 16) >= 0
     assert (await keyed())[0] != first
+
+
+@pytest.mark.slow
+async def test_a_key_travels_into_a_process_and_is_the_same_for_all_attempts(tmp_path: Path) -> None:
+    logs = [tmp_path / "first", tmp_path / "second"]
+    keys = [await process_tools.keyed(str(log)) for log in logs]
+    assert [log.read_text().split() for log in logs] == [[key] * 3 for key in keys]
+    assert keys[0] != keys[1]
+    assert len(keys[0]) == 32
+
+
+async def test_a_key_in_a_process_is_asked_for_by_effect() -> None:
+    with pytest.raises(UsageError, match=r'effect="keyed"'):
+        await process_tools.asks_for_key()
 
 
 async def test_a_key_asked_for_outside_a_tool_is_an_error() -> None:

@@ -1185,7 +1185,6 @@ def test_a_loop_that_is_gone_takes_the_fan_out_along_quietly():
     assert begun == [0, 1]  # nothing begins in the clean-up
 
 
-
 # -- what is let go --------------------------------------------------------------------------------------------------
 
 

@@ -263,8 +263,11 @@ async def test_a_process_sees_what_its_caller_has_left() -> None:
         assert await process_tools.left() is None
         with fail_after(60):
             left = await process_tools.left()
+            after_import = await process_tools.left_after_import()
     assert left is not None
     assert 20 < left <= 60
+    assert after_import is not None
+    assert 20 < after_import <= left
 
 
 @pytest.mark.parametrize("left", [left_on_loop, left_on_thread])
@@ -494,3 +497,11 @@ async def test_uvloop_keeps_the_same_clocks() -> None:
 
 def test_no_handler_of_logging_is_installed() -> None:
     assert logging.getLogger("linecook").handlers == []
+
+
+async def test_a_caller_that_is_closed_while_it_waits_takes_the_body_with_it(clock: VirtualClock) -> None:
+    caller: Any = nap()
+    caller.send(None)
+    caller.close()
+    await asyncio.sleep(0.01)
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -476,3 +476,16 @@ async def test_nothing_of_a_closed_runtime_is_kept_alive() -> None:
         seen = [weakref.ref(await web()), weakref.ref(cache())]
     gc.collect()
     assert [ref() for ref in seen] == [None, None]
+
+
+async def test_resources_that_hang_in_closing_share_one_patience(clock: VirtualClock) -> None:
+    async def hangs() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(1000)
+
+    runtime = Runtime(stall=None).open()
+    for each in [resource(hangs) for _ in range(4)]:
+        await each()
+    began = clock.time()
+    await runtime.aclose()
+    assert 5 <= clock.time() - began < 6

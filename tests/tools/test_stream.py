@@ -460,3 +460,104 @@ async def test_uvloop_streams_as_well() -> None:
     while thread.is_alive():
         await asyncio.sleep(0.005)
     assert answers == [[*range(40), *range(40)]]
+
+
+async def test_a_stream_that_may_not_be_read_here_says_so_each_time(clock: VirtualClock) -> None:
+    @tool
+    async def reads(pieces: Any) -> list[int]:
+        with pytest.raises(NestedTool):
+            await anext(pieces)
+        return [piece async for piece in pieces]
+
+    with pytest.raises(NestedTool, match="reads calls count"):
+        await reads(count(2))
+
+
+async def test_a_cancel_while_the_block_is_left_is_not_lost(clock: VirtualClock) -> None:
+    @agent
+    async def slow_to_end() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(0.2)
+
+    async def reader() -> None:
+        async with slow_to_end() as pieces:
+            async for _ in pieces:
+                break
+        log.append("went on")
+
+    task = asyncio.create_task(reader())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert log == []
+
+
+async def test_a_failure_in_the_clean_up_of_a_stream_is_logged(
+    clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    @agent
+    async def fails_at_last() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await asyncio.sleep(1000)
+        finally:
+            raise KeyError("lost otherwise")
+
+    async with fails_at_last() as pieces:
+        async for _ in pieces:
+            break
+    assert "failed in its clean-up" in caplog.text
+    assert "lost otherwise" in caplog.text
+
+
+async def test_a_cancelled_reader_ends_the_body_though_its_traceback_keeps_the_stream(clock: VirtualClock) -> None:
+    async def reader(pieces: Any) -> None:
+        try:
+            async for _ in pieces:
+                pass
+        except asyncio.CancelledError as error:
+            kept.append((error, pieces))
+            raise
+
+    kept: list[Any] = []
+    task = asyncio.create_task(reader(count(3, every=10)))
+    await asyncio.sleep(15)
+    task.cancel()
+    await asyncio.sleep(1)
+    assert kept
+    assert log == ["made 0", "closed"]
+
+
+async def test_a_reader_cancelled_between_two_pieces_ends_the_body_too(clock: VirtualClock) -> None:
+    async def reader(pieces: Any) -> None:
+        async for _ in pieces:
+            await asyncio.sleep(1000)
+
+    pieces = count(3, every=10)
+    task = asyncio.create_task(reader(pieces))
+    await asyncio.sleep(15)
+    task.cancel()
+    await asyncio.sleep(1)
+    assert log == ["made 0", "closed"]
+
+
+async def test_a_read_that_was_given_up_may_be_tried_again(clock: VirtualClock) -> None:
+    pieces = count(2, every=10)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(pieces), 1)  # a task of its own before Python 3.12
+    await asyncio.sleep(1)
+    assert [piece async for piece in pieces] == [0, 1]
+
+
+async def test_another_task_may_read_on_where_one_has_stopped(clock: VirtualClock) -> None:
+    pieces = count(2, every=10)
+    assert await asyncio.create_task(pieces.__anext__()) == 0
+
+    async def rest() -> list[int]:
+        return [piece async for piece in pieces]
+
+    assert await asyncio.create_task(rest()) == [1]

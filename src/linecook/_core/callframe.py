@@ -48,7 +48,8 @@ class Times:
     """Where the time of one call went.
 
     Attributes:
-      queued: seconds spent waiting for a place: in a fan-out's window, a limit, a lane, between attempts.
+      queued: seconds spent waiting for a limit, for a lane, and between attempts. A fan-out takes an item from its
+        input only when its window has a place, so there is no wait for that to count.
       running: seconds the body of the last attempt ran, children included; 0.0 when it never began, and for an async
         body without policies that was simply awaited: only fan-outs, scopes and streams take its time.
       attempts: how often the body was begun.

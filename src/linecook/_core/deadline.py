@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import time
 from types import TracebackType
 from typing import Any
@@ -94,6 +95,16 @@ def set_remaining(seconds: float | None) -> None:
         deadline = Deadline(seconds, "caller")
         deadline.at = time.monotonic() + seconds
     current_deadline.set(deadline)
+
+
+def _take_over() -> None:
+    """Learn the deadline of the body that imports this inside a worker process: its call came before we were there."""
+    worker: Any = sys.modules.get("_linecook_worker")
+    if worker is not None and worker.deadline is not None:
+        set_remaining(max(0.0, worker.deadline - time.monotonic()))
+
+
+_take_over()
 
 
 class DeadlineScope(Deadline):

@@ -37,3 +37,9 @@ def contained(error: BaseException, label: str, frame: Frame | None = None) -> B
 def cancellation_requested(task: asyncio.Task[object] | None) -> bool:
     """Say whether a CancelledError now passing through *task* was asked for by somebody (``task.cancel()``)."""
     return task is not None and task.cancelling() > 0
+
+
+def reason_of(error: asyncio.CancelledError) -> str:
+    """Return why somebody was cancelled, for what is cancelled with him; foreign words are ``"caller"``."""
+    word = str(error.args[0]).partition(":")[0] if error.args else "caller"
+    return word if word in ("deadline", "sibling", "shutdown") else "caller"

@@ -21,9 +21,8 @@ class Event:
     """One thing that happened.
 
     Attributes:
-      kind: what, as ``subject.verb``: ``call.started``, ``call.ended``, ``call.retrying``, ``lane.grew``,
-        ``lane.abandoned``, ``lane.returned``, ``lane.lost``, ``fanout.started``, ``fanout.ended``, ``item.ended``,
-        ``task.resisted``, ``stall.began``, ``stall.ended``, ``runtime.draining``, ``runtime.closed``.
+      kind: what, as ``subject.verb``: ``call.retrying``, ``lane.grew``, ``lane.abandoned``, ``lane.returned``,
+        ``lane.lost``, ``stall.began``, ``stall.ended``, ``runtime.draining``, ``runtime.closed``.
       at: ``time.monotonic()`` when it happened, seconds.
       frame: the call or construct it happened to; None when it concerns the runtime as a whole.
       data: what else is known, by name.

@@ -115,12 +115,14 @@ class Running(Generic[T]):
         except BaseException as error:
             outcome = outcome_of(call, body, error, self.reason)
         self.end_as(outcome)
+        del self, outcome  # an error knows this frame by its traceback: a circle
 
     def end_as(self, outcome: Outcome[T]) -> None:
         """Settle the outcome, once; of a body that resists, the real end will be ignored."""
         if self.outcome is None:
             self.outcome = outcome
-            self._on_end(self)
+            on_end, self._on_end = self._on_end, _ignore  # who is told holds this object, as a rule: a circle
+            on_end(self)
 
     def cancel(self, reason: str) -> None:
         """Ask the body to end; does nothing when it has ended. The first reason given is the one reported."""
@@ -130,3 +132,7 @@ class Running(Generic[T]):
             self.reason = reason
         if self.task is not None and not self.task.done():
             self.task.cancel(reason)
+
+
+def _ignore(_running: Running[Any]) -> None:
+    return

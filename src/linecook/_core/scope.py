@@ -13,14 +13,16 @@ from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar
 
 from .callframe import CallFrame, call_from
-from .context import Frame, current_frame
+from .context import Frame, current_deadline, current_frame
 from .deadline import DeadlineScope, check_seconds
+from .endings import reason_of
 from .errors import UsageError
 from .outcome import Cancelled, Failed, Ok, Outcome, TimedOut
 from .running import Running
-from .supervise import MAX_RECANCELS, see_end, supervisor_of
+from .supervise import MAX_RECANCELS, held_back, see_end, supervisor_of
 
 T = TypeVar("T")
+
 
 class Handle(Generic[T]):
     """A call under way in the background: await it, cancel it, or look at its outcome. Made by ``start``."""
@@ -50,6 +52,11 @@ class Handle(Generic[T]):
     def cancel(self, reason: str = "caller") -> None:
         """Ask the call to end; returns at once. ``await handle.wait()`` sees it end."""
         self._running.cancel(reason)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for it to end, just now."""
+        return any(not waiter.done() for waiter in self._waiters)
 
     async def wait(self) -> Outcome[T]:
         """Wait until the call has ended, and return its outcome; never raises what the call raised.
@@ -81,25 +88,30 @@ class Handle(Generic[T]):
         return f"<Handle of {self.call!r}: {self.outcome or 'running'}>"
 
     def _ended(self, _running: Running[T]) -> None:
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner(self)  # before the waiters go: it may ask whether there are any
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        owner, self._owner = self._owner, None
-        if owner is not None:
-            owner(self)
 
 
 def start_handle(
     coroutine: Coroutine[Any, Any, T], parent: Frame | None, owner: Callable[[Handle[T]], None]
 ) -> Handle[T]:
-    """Start *coroutine* in a task and context of its own, as a child of *parent*."""
+    """Start *coroutine* in a task and context of its own, as a child of *parent*.
+
+    One that has no parent outlives whoever starts it, and so isn't bound to his deadline either.
+    """
     loop = asyncio.get_running_loop()
     call = call_from(coroutine)
     context = copy_context()
+    if parent is None:
+        context.run(current_deadline.set, None)
     body = call.open(parent, context)
     handle: Handle[T]
-    running: Running[T] = Running(call, lambda ended: handle._ended(ended))  # pyright: ignore[reportPrivateUsage]
+    running: Running[T] = Running(call, lambda ended: handle._ended(ended))  # noqa: PLW0108 - it is made in the next line
     handle = Handle(running, owner)
     running.start(body, loop, context)
     return handle
@@ -134,6 +146,7 @@ class Scope:
         self._all_ended: asyncio.Future[None] | None = None
         self._failures: list[BaseException] = []
         self._woke_host = False
+        self._ending: str | None = None  # why what still runs is asked to end, once the block is being left
         self.handles: dict[Handle[Any], None] = {}
         self.abandoned: list[CallFrame] = []
 
@@ -149,7 +162,7 @@ class Scope:
         return self
 
     def start(self, call: Coroutine[Any, Any, T]) -> Handle[T]:
-        """Start *call* now, in a task and context of its own.
+        """Start *call* now, in a task and context of its own; where the scope is being ended, it is cancelled at once.
 
         Args:
           call: a call of a tool or agent, or a plain coroutine.
@@ -164,6 +177,8 @@ class Scope:
         handle = start_handle(call, self._frame, self._child_ended)
         if not handle.done:
             self.handles[handle] = None
+            if self._ending is not None:  # by a call that starts another one in its clean-up
+                handle.cancel(self._ending)
         return handle
 
     def cancel(self, reason: str = "caller") -> None:
@@ -182,10 +197,16 @@ class Scope:
             self._all_ended.set_result(None)
 
     def _fail_fast(self) -> None:
-        self.cancel("sibling")
+        self._ask("sibling")
         if self._open and not self._woke_host and self._task is not None:
             self._woke_host = True
             self._task.cancel("sibling: a call of this scope failed")
+
+    def _ask(self, reason: str) -> None:
+        """Ask those to end that were not asked before: who cleans up is not disturbed by a second request."""
+        for handle in list(self.handles):
+            if handle._running.reason is None:  # pyright: ignore[reportPrivateUsage]
+                handle.cancel(reason)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -211,11 +232,24 @@ class Scope:
             if error is None:
                 await self._wait_all()
         except asyncio.CancelledError as cancelled:
-            error = cancelled
+            error = cancelled.with_traceback(None)  # it was raised here, and this frame will hold it: a circle
         if self.handles:
-            self.cancel(_reason_of(error))
+            self._ending = reason_of(error) if isinstance(error, asyncio.CancelledError) else "sibling"
+            self._ask(self._ending)
+            before = self._requests_of_others()
             await self._see_them_end()
+            others = self._requests_of_others() > before
+            if others and (self._woke_host or not isinstance(error, asyncio.CancelledError)):
+                return held_back()  # it came meanwhile, and goes before the block's own error
         return error
+
+    def _requests_of_others(self) -> int:
+        """Return how many cancellations of the block's task are open that neither the deadline nor a child caused."""
+        if self._task is None:
+            return 0
+        deadline = self._deadline
+        ours = deadline._before + deadline.cancel_called + self._woke_host  # pyright: ignore[reportPrivateUsage]
+        return self._task.cancelling() - ours
 
     async def _wait_all(self) -> None:
         while self.handles:
@@ -227,16 +261,13 @@ class Scope:
         for asked in range(1, MAX_RECANCELS + 1):
             running = {handle._running.task: handle for handle in self.handles}  # pyright: ignore[reportPrivateUsage]
             left = await see_end([task for task in running if task is not None], self._grace)
-            if not left:
+            if not self.handles:
                 return
-            if asked == MAX_RECANCELS or self._interrupted():
+            if asked == MAX_RECANCELS or self._requests_of_others() > 2:
                 break
             for task in left:
                 task.cancel("scope")
         self._abandon(asked)
-
-    def _interrupted(self) -> bool:
-        return self._task is not None and self._task.cancelling() > 2
 
     def _abandon(self, asked: int) -> None:
         supervisor = supervisor_of(asyncio.get_running_loop())
@@ -272,12 +303,6 @@ class Scope:
             self._failures = []
 
 
-def _reason_of(error: BaseException | None) -> str:
-    if isinstance(error, asyncio.CancelledError):
-        return str(error.args[0]).partition(":")[0] if error.args else "caller"
-    return "sibling"
-
-
 def _discard(call: Any) -> None:
     close = getattr(call, "close", None)
     if close is not None:
@@ -287,7 +312,9 @@ def _discard(call: Any) -> None:
 def scope(
     *, timeout: float | None = None, grace: float = 0.5, on_failure: Literal["cancel", "keep"] = "cancel"
 ) -> Scope:
-    """Open a block that owns what it starts: ``async with scope() as s: handle = s.start(call)``.
+    """Open a block that owns what it starts.
+
+    As in ``async with scope() as s: handle = s.start(call)``.
 
     Leaving the block waits for everything it has started. When the block itself raises, or is cancelled, the calls
     are cancelled first and seen to their end.

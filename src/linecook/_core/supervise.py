@@ -14,12 +14,15 @@ import os
 from collections.abc import Iterable
 from types import FrameType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from .perloop import one_per_loop
 from .timers import timers_of
 
 MAX_RECANCELS = 3
 _MAX_INTERRUPTIONS = 3
+
+_held_back: WeakKeyDictionary[asyncio.Task[Any], Any] = WeakKeyDictionary()
 
 _log = logging.getLogger("linecook")
 _NOT_THEIRS = (os.path.dirname(asyncio.__file__), os.path.dirname(os.path.dirname(__file__)))
@@ -34,12 +37,15 @@ class PatientFuture(asyncio.Future[None]):
     """
 
     interruptions = 0
+    waiter: asyncio.Task[Any] | None = None
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Note the request; wake the waiting task when it is the third."""
         if self.done():
             return False
         self.interruptions += 1
+        if self.waiter is not None:
+            _held_back[self.waiter] = msg
         if self.interruptions >= _MAX_INTERRUPTIONS:
             self.set_result(None)
         return True
@@ -56,6 +62,7 @@ async def see_end(tasks: Iterable[asyncio.Task[Any]], grace: float) -> set[async
         return left
     loop = asyncio.get_running_loop()
     patience = PatientFuture(loop=loop)
+    patience.waiter = asyncio.current_task()
 
     def one_ended(task: asyncio.Task[Any]) -> None:
         left.discard(task)
@@ -77,6 +84,35 @@ async def see_end(tasks: Iterable[asyncio.Task[Any]], grace: float) -> set[async
 def _wake(future: PatientFuture) -> None:
     if not future.done():
         future.set_result(None)
+
+
+def cancel_requests() -> int:
+    """Return how many cancellations of the current task are open, for ``raise_if_cancelled_since``."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def raise_if_cancelled_since(before: int) -> None:
+    """Raise the cancellation that ``see_end`` held back from the current task.
+
+    Args:
+      before: what ``cancel_requests`` told before the wait.
+
+    Raises:
+      CancelledError: somebody asked the task to end meanwhile.
+    """
+    if cancel_requests() > before:
+        raise held_back()
+
+
+def held_back() -> asyncio.CancelledError:
+    """Return the latest cancellation that ``see_end`` held back from the current task, in the words of who asked.
+
+    An anyio scope knows its own by them, and swallows no other.
+    """
+    task = asyncio.current_task()
+    message = None if task is None else _held_back.pop(task, None)
+    return asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
 
 
 class Supervisor:
@@ -115,10 +151,10 @@ class Supervisor:
         self.resisting[task] = label
         task.add_done_callback(lambda ended: self.resisting.pop(ended, None))
         _log.warning(
-            "%s was asked %d times to end and runs on: it swallowed the cancellation at %s. "
+            "%s was asked %s to end and runs on: it swallowed the cancellation at %s. "
             "Re-raise asyncio.CancelledError there.",
             label,
-            asked,
+            "once" if asked == 1 else f"{asked} times",
             where(task),
         )
 
@@ -143,6 +179,25 @@ def _waiting_frames(task: asyncio.Task[Any]) -> list[FrameType]:
         if type(waiting).__name__ == "coroutine_wrapper":  # what a call's __await__ hands out hides its coroutine
             waiting = next(iter(gc.get_referents(waiting)), None)
     return frames
+
+
+async def end_all_tasks(patience: float) -> None:
+    """End every other task of the loop before the loop is closed: as ``asyncio.run`` does, but boundedly.
+
+    One that was asked in vain before is waited for no more, any other is asked once and has *patience* seconds. Those
+    that still run then are reported, and taken off asyncio's list, at whose end ``asyncio.run`` waits for ever.
+    """
+    loop = asyncio.get_running_loop()
+    supervisor = supervisor_of(loop)
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left - supervisor.resisting.keys():
+        task.cancel("shutdown")
+    await see_end(left - supervisor.resisting.keys(), patience)
+    for task in left:
+        if not task.done():
+            supervisor.give_up(task, f"the task {task.get_name()}", 1)
+            asyncio._unregister_task(task)  # pyright: ignore[reportPrivateUsage] - documented for makers of loops
+            setattr(task, "_log_destroy_pending", False)  # noqa: B010 - unknown to checkers; it has been reported
 
 
 def supervisor_of(loop: asyncio.AbstractEventLoop) -> Supervisor:

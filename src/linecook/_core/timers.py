@@ -8,11 +8,13 @@ live ones.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 _SLACK = 64
 _EARLY = 1e-9  # a loop may call up to one tick of its clock too soon
@@ -51,13 +53,77 @@ class Timer(Moment):
             self._timers.forget()
 
 
-class Timers:
-    """The moments of one loop, in its own time (``loop.time()``)."""
+class Dated(Protocol):
+    """A moment that knows when it is."""
 
-    __slots__ = ("_armed", "_armed_for", "_context", "_given_up", "_heap", "_loop", "_order")
+    waiting: bool
+
+    @property
+    def at(self) -> float: ...
+    def fire(self) -> None: ...
+
+
+class Line(Moment):
+    """Moments that lie equally far ahead when they are asked for, and so come in order: one place in the heap for all.
+
+    All calls of a tool have the same time-out. To queue one here and forget it takes 2,900 instructions, in the heap
+    3,800 (benchmarks: thread_noop, 48,000 a call). To give a moment up, lower its ``waiting`` and call ``prune``; one
+    behind a moment still wanted may be kept for a while, but never more than twice as many as are wanted, and 64.
+    """
+
+    __slots__ = ("_most", "_timers", "moments", "now", "waiting")
+
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
+        self.now = timers.now
+        self._most = _SLACK
+        self.waiting = False  # whether this line has its place in the heap
+        self.moments: deque[Dated] = deque()
+
+    def append(self, moment: Dated) -> None:
+        """Fire *moment* when it is due, not before those that were appended earlier; its ``waiting`` must be True."""
+        moments = self.moments
+        moments.append(moment)
+        if not self.waiting:
+            self.waiting = True
+            self._timers.push(moment.at, self)
+        elif len(moments) > self._most:
+            self.moments = moments = deque([kept for kept in moments if kept.waiting])
+            self._most = 2 * len(moments) + _SLACK
+
+    def prune(self) -> None:
+        """Let go of the moments at the head that were given up."""
+        moments = self.moments
+        while moments and not moments[0].waiting:
+            moments.popleft()
+
+    def next_due(self) -> float | None:
+        """Return when the first moment still wanted is; None when there is none."""
+        self.prune()
+        return self.moments[0].at if self.moments else None
+
+    def fire(self) -> None:
+        """Fire what is due, and take a place in the heap for the next."""
+        now = self.now() + _EARLY
+        while (due := self.next_due()) is not None and due <= now:
+            moment = self.moments.popleft()
+            moment.waiting = False
+            moment.fire()
+        if due is not None and not self.waiting:
+            self.waiting = True
+            self._timers.push(due, self)
+
+
+class Timers:
+    """The moments of one loop, in its own time (``loop.time()``, which ``now`` tells)."""
+
+    __slots__ = ("_armed", "_armed_for", "_context", "_given_up", "_heap", "_loop", "_order", "lines", "now")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        stock = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
+        self.now: Callable[[], float] = time.monotonic if stock else loop.time  # what the stock loop's calls
+        self.lines: dict[float, Line] = {}
         self._context = Context()  # not that of whoever comes first: the timer would keep his call and arguments alive
         self._heap: list[tuple[float, int, Moment]] = []
         self._order = count()
@@ -77,6 +143,15 @@ class Timers:
         if when < self._armed_for:
             self._arm(when)
 
+    def line(self, seconds: float) -> Line:
+        """Return the line for moments that are *seconds* ahead when they are appended."""
+        line = self.lines.get(seconds)
+        if line is None:
+            if len(self.lines) >= _SLACK:  # time-outs made up on the way: those of no use now are forgotten
+                self.lines = {ahead: line for ahead, line in self.lines.items() if line.next_due() is not None}
+            line = self.lines[seconds] = Line(self)
+        return line
+
     def forget(self) -> None:
         """Note that one moment was given up, and sweep when the given-up ones prevail."""
         self._given_up += 1
@@ -88,10 +163,19 @@ class Timers:
     def next_due(self) -> float | None:
         """Return the earliest moment still wanted; None when there is none."""
         heap = self._heap
-        while heap and not heap[0][2].waiting:
-            heappop(heap)
-            self._given_up -= 1
-        return heap[0][0] if heap else None
+        while heap:
+            when, _, moment = heap[0]
+            if not moment.waiting:
+                heappop(heap)
+                self._given_up -= 1
+            elif type(moment) is Line and (due := moment.next_due()) != when:
+                heappop(heap)
+                moment.waiting = due is not None
+                if due is not None:
+                    heappush(heap, (due, next(self._order), moment))
+            else:
+                return when
+        return None
 
     def settle(self) -> None:
         """Arm for the earliest moment still wanted, or not at all: for clocks that jump to the next timer."""
@@ -121,6 +205,16 @@ class Timers:
             moment.fire()
         if due is not None and due < self._armed_for:
             self._arm(due)
+
+
+def line_of(loop: asyncio.AbstractEventLoop, seconds: float) -> Line:
+    """Return the line of *loop* for moments that are *seconds* ahead when they are appended."""
+    kept: Any = loop
+    try:
+        line: Line = kept._linecook_timers.lines[seconds]  # in one function: 0.1 µs a call (benchmarks: thread_noop)
+    except (AttributeError, KeyError):
+        line = timers_of(loop).line(seconds)
+    return line
 
 
 def timers_of(loop: asyncio.AbstractEventLoop) -> Timers:

@@ -15,16 +15,21 @@ from .context import PRIORITIES, Priority
 T = TypeVar("T")
 
 AGEING = 16
+_AGED = AGEING - 1  # a power of two less one: the bits that tell every 16th
 
 
 class WaitQueue(Generic[T]):
-    """A queue of *T* with three priorities."""
+    """A queue of *T* with three priorities.
 
-    __slots__ = ("_classes", "_lines", "_taken", "_turn")
+    Attributes:
+      classes: what waits, by priority; to append there is to ``put``.
+    """
+
+    __slots__ = ("_lines", "_taken", "_turn", "classes")
 
     def __init__(self) -> None:
         self._lines: tuple[deque[T], deque[T], deque[T]] = (deque(), deque(), deque())
-        self._classes: dict[Priority, deque[T]] = dict(zip(PRIORITIES, self._lines, strict=True))
+        self.classes: dict[Priority, deque[T]] = dict(zip(PRIORITIES, self._lines, strict=True))
         self._taken = 0
         self._turn = 0
 
@@ -37,20 +42,20 @@ class WaitQueue(Generic[T]):
 
     def counts(self) -> dict[Priority, int]:
         """Return how many wait in each class."""
-        return {name: len(line) for name, line in self._classes.items()}
+        return {name: len(line) for name, line in self.classes.items()}
 
     def put(self, item: T, priority: Priority = "normal") -> None:
         """Add *item* at the end of its class."""
-        self._classes[priority].append(item)
+        self.classes[priority].append(item)
 
     def put_back(self, item: T, priority: Priority = "normal") -> None:
         """Add *item* at the head of its class: it had its turn already and lost it through no fault of its own."""
-        self._classes[priority].appendleft(item)
+        self.classes[priority].appendleft(item)
 
     def take(self) -> T | None:
         """Return the next item, or None when nothing waits."""
         self._taken = taken = self._taken + 1
-        if taken % AGEING == 0:
+        if not taken & _AGED:
             return self._take_aged()
         for line in self._lines:
             if line:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
-from weakref import WeakSet, ref
+from weakref import ref
 
 from ..lanes.executor import LaneExecutor
 from ..lanes.thread import ThreadLane
@@ -22,8 +22,8 @@ class Installed:
 
     def __init__(self) -> None:
         self._given: list[tuple[Callable[[], asyncio.AbstractEventLoop | None], Any]] = []
-        self._seen: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self._factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+        self._wrapper: Callable[[], asyncio.AbstractEventLoop] | None = None
 
     def _give(self, loop: asyncio.AbstractEventLoop, lane: ThreadLane) -> None:
         previous = getattr(loop, "_default_executor", None)
@@ -36,10 +36,11 @@ class Installed:
 
         def new_event_loop() -> asyncio.AbstractEventLoop:
             loop = original()
-            self._give(loop, thread_lane_for(None))
+            if self._wrapper is not None:
+                self._give(loop, thread_lane_for(None))
             return loop
 
-        self._factory = original
+        self._factory, self._wrapper = original, new_event_loop
         asyncio.events.new_event_loop = asyncio.new_event_loop = new_event_loop
 
     def uninstall(self) -> list[str]:
@@ -49,9 +50,10 @@ class Installed:
         is exchanged from its own thread only. Calling it twice does no harm.
         """
         with _lock:
-            if self._factory is not None:
+            # Where somebody has wrapped ours since, ours stays below his and does nothing from now on.
+            if self._factory is not None and asyncio.events.new_event_loop is self._wrapper:
                 asyncio.events.new_event_loop = asyncio.new_event_loop = self._factory
-                self._factory = None
+            self._factory = self._wrapper = None
             given, self._given = self._given, []
         missed: list[str] = []
         for loop_ref, previous in given:

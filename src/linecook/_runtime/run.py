@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Literal, TypeVar
 
 from .._core.callframe import call_from
-from .._core.context import current_runtime
 from .._core.errors import UsageError
+from .._core.supervise import end_all_tasks
 from .runtime import Runtime
 
 T = TypeVar("T")
@@ -20,6 +20,8 @@ T = TypeVar("T")
 # A fleet of agents is a mass of young objects that all live: collecting every 700 of them costs 43 % of a fan-out's
 # CPU (benchmarks: fanout_100k). The old generations keep their pace.
 _GC_YOUNG = 50_000
+
+_PATIENCE = 5.0  # seconds for the clean-up of the tasks that the program leaves behind
 
 
 def run(
@@ -45,7 +47,8 @@ def run(
 
     Ctrl-C once: fan-outs take in no new items, what runs is finished. Twice: everything is cancelled. The third time
     ends the process at once, also inside C code. While the program runs, the garbage collector's first threshold is
-    raised. Abandoned threads don't delay the return, nor the exit of the interpreter.
+    raised. Tasks that *main* leaves behind are cancelled and have 5 s for their clean-up; one that still runs then is
+    reported and left. Abandoned threads delay neither the return nor the exit of the interpreter.
     """
     if not isinstance(main, Coroutine):  # pyright: ignore[reportUnnecessaryIsInstance]
         call_from(main)  # raises, saying what to write
@@ -83,28 +86,29 @@ class _Program:
                 if self._presses:  # pressed while the loop was being made
                     self._tell(self._runtime.drain)
                 try:
-                    result = runner.run(self._run(main))
+                    try:
+                        result = runner.run(self._run(main))
+                    finally:
+                        if asyncio.all_tasks(self._loop):
+                            runner.run(end_all_tasks(_PATIENCE))
                 except asyncio.CancelledError:
                     if not self._cancelled:
                         raise
                     raise _stopped("everything was cancelled", None) from None
         finally:
+            main.close()  # where the loop or the runtime was refused, it has not begun
             for undo in reversed(restore):
                 undo()
             if self._show == "report":
-                print(self._runtime.report(), file=sys.stderr)
+                print(self._runtime.report(), file=sys.stderr)  # noqa: T201 - asked for
         if self._presses:
             raise _stopped("what ran was finished, nothing new was begun", result)
         return result
 
     async def _run(self, main: Coroutine[Any, Any, T]) -> T:
         self._main = asyncio.current_task()
-        async with self._runtime as runtime:
-            token = current_runtime.set(runtime)
-            try:
-                return await main
-            finally:
-                current_runtime.reset(token)
+        async with self._runtime:
+            return await main
 
     def _raise_threshold(self) -> Callable[[], None]:
         before = gc.get_threshold()
@@ -130,7 +134,9 @@ class _Program:
     def _pressed(self, *_: object) -> None:
         self._presses += 1
         if self._presses == 1:
-            _say("stopping: nothing new is begun, what runs is finished. Ctrl-C again cancels it, a third time ends at once.")
+            _say(
+                "stopping: nothing new is begun, what runs is finished. Ctrl-C again cancels it, a third ends at once."
+            )
             self._tell(self._runtime.drain)
         else:
             # From here on the kernel ends the process, also when C code keeps Python from noticing.
@@ -157,6 +163,6 @@ def _stopped(how: str, result: Any) -> KeyboardInterrupt:
 
 def _say(text: str) -> None:
     try:
-        print(f"\nlinecook: {text}", file=sys.stderr, flush=True)
+        print(f"\nlinecook: {text}", file=sys.stderr, flush=True)  # noqa: T201 - somebody has pressed Ctrl-C
     except (OSError, ValueError, RuntimeError):  # stderr is closed, or was being written to just now
         return

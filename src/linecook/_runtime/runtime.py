@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,56 +24,13 @@ from .._core.supervise import cancel_requests, raise_if_cancelled_since, see_end
 from ..lanes.base import Lane
 from ..lanes.thread import ThreadLane
 from .watching import Watching
+from .workers import Lanes
 
 if TYPE_CHECKING:
-    from ..lanes.process import ProcessLane
     from ..observe.report import PlacementReport
 
 T = TypeVar("T")
 _log = logging.getLogger("linecook")
-
-
-class Lanes:
-    """The workers of one runtime, or of all default ones together; each lane is opened when first needed."""
-
-    def __init__(self, events: Events, threads: dict[str, int], processes: int | None) -> None:
-        self._events = events
-        self._threads = threads
-        self._processes = processes
-        self._lock = threading.Lock()
-        self.thread: ThreadLane | None = None
-        self.process: ProcessLane | None = None
-
-    def open(self, name: str) -> Lane:
-        """Return the lane called *name*, opened on first use."""
-        with self._lock:
-            if name == "thread":
-                if self.thread is None:
-                    self.thread = ThreadLane(**self._threads, events=self._events)
-                return self.thread
-            if name == "process":
-                if self.process is None:
-                    from ..lanes.process import ProcessLane  # with subprocess and pickle: only who computes pays for it
-
-                    self.process = ProcessLane(
-                        processes=self._processes,
-                        max_queued=self._threads.get("max_queued", 100_000),
-                        events=self._events,
-                    )
-                return self.process
-        raise ValueError(f"there is no lane {name!r}; lanes with workers are 'thread' and 'process'")
-
-    def statistics(self) -> dict[str, dict[str, int]]:
-        """Return what each open lane holds."""
-        lanes = {"thread": self.thread, "process": self.process}
-        return {name: dict(lane.statistics()) for name, lane in lanes.items() if lane is not None}
-
-    def close(self, wait: float) -> None:
-        """Send the workers home."""
-        if self.thread is not None:
-            self.thread.close(wait=wait)
-        if self.process is not None:
-            self.process.close(wait=wait)
 
 
 _shared_events = Events()
@@ -142,6 +98,7 @@ class Runtime:
         self._previous: Runtime | None = None  # what was open on the loop before
         self._outer: Runtime | None = None  # what was current in the context before
         self.closed = False
+        self.closing_since = 0.0  # when its resources began to close, in the loop's time
         self.draining = False
         self.outstanding = 0
         self.lanes: dict[str, Lane] = {}
@@ -206,8 +163,8 @@ class Runtime:
     async def aclose(self) -> None:
         """Wind down: wait ``drain`` seconds for background work, cancel the rest, close resources in reverse order.
 
-        Never waits for an abandoned thread, and at most 5 s for async resources, all together. Errors of background work that nobody awaits are logged, not raised; errors
-        of closing resources are raised.
+        Never waits for an abandoned thread, and at most 5 s for async resources, all together. Errors of background
+        work that nobody awaits are logged, not raised; errors of closing resources are raised.
 
         Raises:
           CancelledError: the caller was cancelled meanwhile; raised when all of this is done.
@@ -220,6 +177,7 @@ class Runtime:
             await self._end_background()
             await self._end_resisting()
         finally:
+            self.closing_since = self._loop.time()
             try:
                 await self._exits.aclose()
             finally:
@@ -257,8 +215,9 @@ class Runtime:
     # -- work ----------------------------------------------------------------------------------------------------
 
     def start(self, call: Coroutine[Any, Any, T]) -> Handle[T]:
-        """Start *call* in the background, to outlive whoever starts it; ``aclose`` waits for it, boundedly.
+        """Start *call* in the background; ``aclose`` waits for it, boundedly.
 
+        It outlives whoever starts it, and isn't bound to the deadlines around this call.
         A failure is logged, unless somebody awaits the handle when the call ends.
 
         Raises:

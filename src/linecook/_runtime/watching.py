@@ -37,10 +37,12 @@ class Watching:
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop, threshold: float, events: Events) -> None:
         """Report every step of *loop* that lasts longer than *threshold* seconds, to the log and to *events*."""
+        _shared.forget_closed_loops()
         unwatch = _shared.watch().watch(
             loop, threading.get_ident(), threshold, self._stalled, events=events, on_busy=self._busy
         )
         self._ends.append(unwatch)
+        _shared.note_watched(loop, self.end)
 
     def _stalled(self, stall: Stall) -> None:
         from ..observe.stall import speak
@@ -87,6 +89,19 @@ class _Shared:
         self._lock = threading.Lock()
         self._watch: StallWatch | None = None
         self._probe: HoldProbe | None = None
+        self._watched: list[tuple[asyncio.AbstractEventLoop, Callable[[], None]]] = []
+
+    def note_watched(self, loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
+        with self._lock:
+            self._watched.append((loop, end))
+
+    def forget_closed_loops(self) -> None:
+        """End the watch of loops that were closed without ``shutdown_asyncgens``, which would have ended it."""
+        with self._lock:
+            closed = [end for loop, end in self._watched if loop.is_closed()]
+            self._watched = [each for each in self._watched if not each[0].is_closed()]
+        for end in closed:
+            end()
 
     def watch(self) -> StallWatch:
         with self._lock:

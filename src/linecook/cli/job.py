@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import sys
+import time
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -132,8 +133,13 @@ class Job:
 
         self._under_way[line] = None
         call = self._target(*args, **kwargs)
+        began = time.monotonic()
         try:
-            outcome: Outcome[Any] = Ok(await call, call)
+            try:
+                outcome: Outcome[Any] = Ok(await call, call)
+            finally:
+                if call.attempts and not call.running:  # of a call that is simply awaited nobody takes the time
+                    call.running = time.monotonic() - began - call.queued
         except asyncio.CancelledError:
             self._cancelled(line, call)
             raise
@@ -146,7 +152,7 @@ class Job:
 
     def _cancelled(self, line: int, call: Call[Any]) -> None:
         del self._under_way[line]
-        if not call.running:  # it waited for a place: nothing was begun
+        if not call.attempts:  # it waited for a place: nothing was begun
             return
         self._record_cancelled(line, "abandoned" if call.left_behind else "stopped", call.times)
 

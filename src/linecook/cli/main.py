@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Sequence
 
@@ -85,7 +86,7 @@ def _say_usage(error: BadUsage) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    plain = argparse.RawDescriptionHelpFormatter
+    plain = _Plain
     parser = argparse.ArgumentParser("linecook", description=HELP, formatter_class=plain, allow_abbrev=False)
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -116,6 +117,24 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
         "--fail-on", metavar="N|P%", type=_fail_on, help="stop when N items, or P%% of the input file, have failed"
     )
     run.add_argument("--quiet", action="store_true", help="no progress lines; the summary comes all the same")
+
+
+class _Plain(argparse.RawDescriptionHelpFormatter):
+    """Asks for the terminal's width itself: argparse imports shutil for it, and with that every compressor: 4 ms."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_width())
+
+
+def _width() -> int:
+    """Return how wide help may be: ``COLUMNS``, else the terminal's width, else 80, less argparse's margin of 2."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns) - 2
+    try:
+        return (os.get_terminal_size(1).columns or 80) - 2
+    except OSError:  # standard output is no terminal, or closed
+        return 78
 
 
 class _Version(argparse.Action):

@@ -24,6 +24,7 @@ from .._core.events import Events
 from .base import Job
 from .portable import Route, pack_arguments
 from .process_desk import Desk
+from .process_giving_up import cancel
 from .process_worker import Worker
 
 MOST_BARREN = 4
@@ -77,6 +78,7 @@ class ProcessLane:
         self.killed = 0
         self.lost = 0
         self.barren = 0
+        self.silent = 0
 
     # ---- the lane's face
 
@@ -99,13 +101,12 @@ class ProcessLane:
         route = self._route(job.body, job.label)
         args = (*route.receiver, *job.args) if route.receiver else job.args
         arguments = pack_arguments(job.body, job.label, args, job.kwargs)
-        deadline = None if job.deadline_left is None else time.monotonic() + job.deadline_left
-        job.port = (route, arguments, deadline, 0)
+        job.port = (route, arguments, _terms(job), 0)
         desk.submit(job)
 
     def cancel(self, job: Job) -> Work:
         """Give *job* up; see ``Lane.cancel``. A body that runs is ended with its worker: never ``"abandoned"``."""
-        return self._desk_of(job.future.get_loop()).cancel(job)
+        return cancel(self._desk_of(job.future.get_loop()), job)
 
     def refresh(self, job: Job) -> None:
         """Bring ``job.started_at`` up to date: the body may have begun in its worker since."""
@@ -172,7 +173,17 @@ class ProcessLane:
             return True
 
     def close_at_exit(self) -> None:
-        """Close when the interpreter ends: idle workers have a moment to go politely, busy ones are killed at once."""
+        """Close when the interpreter ends: idle workers have a moment to go politely, busy ones are killed at once.
+
+        Ctrl-C shortens the moment: every worker is killed, and nothing more is waited for.
+        """
+        try:
+            self._close_at_exit()
+        except KeyboardInterrupt:
+            for worker in (*self._all, *self._dying):
+                worker.kill()
+
+    def _close_at_exit(self) -> None:
         self._send_home()
         with self._lock:
             for worker in self._all:
@@ -205,7 +216,7 @@ class ProcessLane:
                 self._all.add(worker)
                 return worker
             if self._room(desk):
-                return self._start(desk)
+                return self._start()
             if desk not in self._wanting:
                 self._wanting.append(desk)
             return None
@@ -226,7 +237,7 @@ class ProcessLane:
         )
         return len(self._all) - stuck < self.processes
 
-    def _start(self, desk: Desk) -> Worker:
+    def _start(self) -> Worker:
         worker = Worker(self._modules)
         self._all.add(worker)
         if self.events.heard:
@@ -237,7 +248,7 @@ class ProcessLane:
         """A desk has nothing in *worker* any more."""
         with self._lock:
             if worker.finished:
-                self.barren = 0
+                self.barren = self.silent = 0
             if not self._promise(worker):
                 self._free.append(worker)
 
@@ -277,7 +288,8 @@ class ProcessLane:
         """Have one worker stand by: a body runs long enough that it may be killed."""
         with self._lock:
             if self._spare is None and not self.closed:
-                self._spare = Worker(self._modules)
+                with contextlib.suppress(OSError):  # out of processes or memory: it would have been a help, no more
+                    self._spare = Worker(self._modules)
 
     def bury(self, worker: Worker) -> None:
         """*worker* has been killed, or has ended: take it off the list, and collect it when it is gone."""
@@ -406,6 +418,17 @@ class ProcessLane:
         for worker in (*self._all, *self._dying, *([self._spare] if self._spare else [])):
             worker.forget()
         self._begin()
+
+
+def _terms(job: Job) -> Any:
+    """Return what the body may ask for: the nearest deadline, monotonic seconds or None; (that, key) for a keyed tool.
+
+    Only tools that say ``effect="keyed"`` have their key sent along: to draw one costs 1 µs.
+    """
+    deadline = None if job.deadline_left is None else time.monotonic() + job.deadline_left
+    frame: Any = job.frame
+    asked = getattr(getattr(frame, "tool", None), "asked", None)
+    return (deadline, frame.key()) if getattr(asked, "effect", None) == "keyed" else deadline
 
 
 def _until(workers: list[Worker], deadline: float) -> None:

@@ -17,6 +17,9 @@ from .process_worker import Worker
 if TYPE_CHECKING:
     from .process_desk import Desk
 
+MOST_SILENT = 2
+"""So many workers may fail to greet; then whoever waits is told."""
+
 LOADING_DEATHS = 3
 """So many workers may die while they load one and the same job; then it is the job's fault."""
 
@@ -81,6 +84,28 @@ def _loss(desk: Desk, worker: Worker, job: Job, when: str) -> LaneLost:
         )
     work: Work = "stopped" if worker.begun_at(worker.begun()) and when == "under" else "not started"
     return LaneLost(text, call=job.frame, work=work, exitcode=exitcode(worker))
+
+
+def silent(desk: Desk, worker: Worker) -> None:
+    """*worker* has not greeted for so long that it never will: end it, and try another; not for ever."""
+    desk.lane.unlearn(None)
+    desk.lane.silent += 1
+    if desk.lane.silent >= MOST_SILENT:
+        seconds = time.monotonic() - worker.born
+        _turn_down(
+            desk, f"worker processes start and say nothing, the last for {seconds:.0f} s. Is the machine stalled?"
+        )
+    desk.end_worker(worker)
+
+
+def unable(desk: Desk, error: OSError) -> None:
+    """No worker can be started, and there is none: whoever waits is told."""
+    _turn_down(desk, f"no worker process can be started: {error}. Look at this user's limits (ulimit -a) and at memory")
+
+
+def _turn_down(desk: Desk, why: str) -> None:
+    for job in _empty_queue(desk):
+        fail(job, LaneLost(f"{job.label or 'a call'} could not run: {why}", call=job.frame, work="not started"))
 
 
 def _give_up(desk: Desk, worker: Worker) -> None:

@@ -13,14 +13,14 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .._core.errors import Work
 from .._core.waitqueue import WaitQueue
 from . import wire
-from .base import DONE, DROPPED, KILLED, QUEUED, RUNNING, Job, answer
+from .base import DONE, QUEUED, RUNNING, Job, answer
 from .process_answers import take_value
-from .process_deaths import lost, turn_away
+from .process_deaths import lost, turn_away, unable
 from .process_large import receive_in_thread
-from .process_worker import ROUNDS, TooLarge, Worker
+from .process_looking import GLANCE, LOOK, look
+from .process_worker import LONGEST_LOADING, ROUNDS, TooLarge, Worker
 
 if TYPE_CHECKING:
     from .process import ProcessLane
@@ -31,19 +31,10 @@ FILL = 0.004
 LEAST = 10e-6
 """What a job is counted for at least: its way there and back."""
 
-LONGEST_LOADING = 30.0
-"""Seconds that a worker may go on importing for a call that was cancelled meanwhile, or before it says hello."""
-
 MOST = 512
 """Jobs inside one worker; fewer than ``wire.FLAGS``."""
 
 BULKY_INSIDE = 2
-
-LOOK, GLANCE = 0.02, 0.25
-"""Seconds between looks at workers that hold more than one job, and at workers that hold one."""
-
-LONG = 0.01
-"""A body that runs longer than this doesn't keep others waiting behind it in the same worker."""
 
 
 class Desk:
@@ -59,9 +50,10 @@ class Desk:
         self.idle: list[Worker] = []
         self.promised: deque[Worker] = deque()
         self._dispatch_soon = False
-        self._timer: asyncio.TimerHandle | None = None
+        self.timer: asyncio.TimerHandle | None = None
         self._timer_slow = False
         self._writing: set[Worker] = set()
+        self.given_up: Job | None = None
 
     # ---- taking jobs
 
@@ -115,7 +107,12 @@ class Desk:
         starting = sum(1 for worker in self.workers if not worker.ready)
         if starting >= self.waiting:
             return None
-        worker = self.lane.lend(self)
+        try:
+            worker = self.lane.lend(self)
+        except OSError as error:  # out of processes, files or memory
+            if not self.workers:
+                unable(self, error)
+            return None  # those that there are will have time again
         if worker is not None:
             self._adopt(worker)
         return worker
@@ -125,8 +122,8 @@ class Desk:
         self.loop.add_reader(worker.sock, self._on_readable, worker)
         if worker.backlog:
             self._write_later(worker)
-        if not worker.ready and self._timer is None:
-            self._look_in(GLANCE)
+        if not worker.ready and self.timer is None:
+            self.look_in(GLANCE)
 
     def _fill(self, worker: Worker, share: int) -> int:
         """Send up to *share* jobs to *worker*, no more than fill its time; returns how many."""
@@ -154,13 +151,13 @@ class Desk:
             self._write_later(worker)
         if not worker.jobs:
             self.idle.append(worker)
-        elif self._timer is None or (self._timer_slow and len(worker.jobs) > 1):
-            self._look_in(LOOK)
+        elif self.timer is None or (self._timer_slow and len(worker.jobs) > 1):
+            self.look_in(LOOK)
         return sent
 
     def _take_for(self, worker: Worker) -> Job | None:
         """Take the next job from the queue if *worker* has time for it."""
-        while self.waiting and len(worker.jobs) < MOST:
+        while self.waiting and len(worker.jobs) < MOST and worker.has_flags:
             job = self.queue.take()
             if job is None:
                 return None
@@ -176,7 +173,7 @@ class Desk:
 
     def _put_into(self, worker: Worker, job: Job) -> tuple[Any, ...]:
         """Book *job* as being inside *worker*; returns the message for it."""
-        route, arguments, deadline, _ = job.port
+        route, arguments, terms, _ = job.port
         number = worker.next_number()
         cost = max(LEAST, job.meter.typical)
         worker.jobs[number] = (job, cost)
@@ -186,7 +183,7 @@ class Desk:
         if worker.known.get(route.number) != route.version:
             worker.known[route.number] = route.version
             spec = route.spec
-        return number, route.number, spec, arguments, deadline
+        return number, route.number, spec, arguments, terms
 
     def _write_later(self, worker: Worker) -> None:
         if worker not in self._writing:
@@ -198,20 +195,20 @@ class Desk:
             self._writing.discard(worker)
             self.loop.remove_writer(worker.sock)
             if not worker.jobs:
-                self._idle_again(worker)
+                self.idle_again(worker)
 
     # ---- answers
 
     def _on_readable(self, worker: Worker) -> None:
         if worker.receiving or worker not in self.workers:
             return
-        gone = not self._collect(worker)
+        gone = not self.collect(worker)
         if gone:
             lost(self, worker)
         elif not worker.receiving:
             self._go_on(worker)
 
-    def _collect(self, worker: Worker, rounds: int = ROUNDS) -> bool:
+    def collect(self, worker: Worker, rounds: int = ROUNDS) -> bool:
         """Take the answers that have come; False when the worker is gone."""
         try:
             for number, status, count, body, start, wall, cpu in worker.receive(rounds):
@@ -219,11 +216,15 @@ class Desk:
                     worker.ready = True
                     continue
                 entry = worker.jobs.pop(number, None)
-                worker.finished += 1
+                worker.heard = number
+                worker.finished += status != wire.SKIPPED
                 if entry is None:
                     continue
                 job, cost = entry
                 worker.load -= cost
+                if status == wire.SKIPPED:  # it saw the flag, and we thought that it had begun
+                    self.requeue(job)
+                    continue
                 if body is None:
                     job.value = None
                 else:
@@ -250,7 +251,8 @@ class Desk:
             meter.cpu_calls += 1
         if job.error is not None:
             meter.failures += 1
-        answer(job)
+        if job is not self.given_up:  # else whoever gives it up answers it
+            answer(job)
 
     def _go_on(self, worker: Worker) -> None:
         """After answers: refill, or give the worker back when nothing is left for it."""
@@ -280,9 +282,9 @@ class Desk:
             return False
         assert worker.loading is not None
         if time.monotonic() - worker.loading[1] > LONGEST_LOADING:
-            self._end_worker(worker)
+            self.end_worker(worker)
         else:
-            self.loop.call_later(LOOK, self._idle_again, worker)
+            self.loop.call_later(LOOK, self.idle_again, worker)
         return True
 
     def _give_back_idle(self) -> None:
@@ -319,85 +321,20 @@ class Desk:
             self.let_go(worker)
             worker.close()
 
-    # ---- giving up
-
-    def cancel(self, job: Job) -> Work:
-        """See ``Lane.cancel``: what waits is dropped, what runs is killed with its worker."""
-        if job.state == DONE:
-            return "finished"
-        if job.state == KILLED:
-            return "stopped"
-        if job.worker is None:
-            if job.state == QUEUED:
-                self.waiting -= 1
-                self.dropped += 1
-                self._drop(job)
-                if self.dropped > 1000 and self.dropped > self.waiting:
-                    self._sweep()
-            return "not started"
-        worker, number = job.worker
-        if worker.take_back(number):
-            if worker.preparing() == number:
-                worker.loading = (number, time.monotonic())
-            self._forget(worker, number)
-            self._drop(job)
-            return "not started"
-        return self._stop(job, worker, number)
-
-    def _stop(self, job: Job, worker: Worker, number: int) -> Work:
-        self._take_back_others(worker, number)
-        if worker.receiving or worker.begun() != number:
-            # It ended this moment; the answer is on its way, or being read.
-            self._forget(worker, number)
-            job.state = DONE
-            return "finished"
-        gone = not self._collect(worker, sys.maxsize)
-        if job.state == DONE:
-            if gone:
-                lost(self, worker)
-            return "finished"
-        if worker.receiving:
-            return "finished"
-        self._forget(worker, number)
-        job.state = KILLED
-        job.ended_at = time.monotonic()
-        job.started_at = worker.begun_at(number) or job.started_at
-        job.port = job.worker = None
-        self.lane.killed += 1
-        self._end_worker(worker)
-        return "stopped"
-
-    def _forget(self, worker: Worker, number: int) -> None:
-        entry = worker.jobs.pop(number, None)
-        if entry is not None:
-            worker.load -= entry[1]
-            if not worker.jobs:
-                self.loop.call_soon(self._idle_again, worker)
-
-    def _idle_again(self, worker: Worker) -> None:
+    def idle_again(self, worker: Worker) -> None:
+        """Give *worker* something to do, or give it back, if nothing is in it."""
         if worker in self.workers and not worker.jobs and not worker.receiving:
             self._go_on(worker)
-
-    def _drop(self, job: Job) -> None:
-        job.state = DROPPED
-        job.ended_at = time.monotonic()
-        job.port = job.worker = None
 
     def waiting_by_priority(self) -> Mapping[str, int]:
         """Count those that wait, without those cancelled meanwhile; from any thread."""
         return {
-            priority: sum(job.state == QUEUED for job in list(line)) for priority, line in self.queue._classes.items()
+            priority: sum(job.state == QUEUED for job in list(line)) for priority, line in self.queue.classes.items()
         }
 
-    def _sweep(self) -> None:
-        for job in self.queue.drain():
-            if job.state == QUEUED:
-                self.queue.put(job, job.priority)
-        self.dropped = 0
-
-    def _take_back_others(self, worker: Worker, running: int) -> None:
-        """Put what *worker* has not begun back at the head of the queue."""
-        # What is neither begun nor taken back was run before: its answer is in the socket.
+    def take_back_others(self, worker: Worker, running: int) -> None:
+        """Put what *worker* has not begun, but for job *running*, back at the head of the queue."""
+        # What is neither begun nor taken back was run before, or is being skipped: its answer is in the socket.
         for number in reversed([number for number in worker.jobs if number != running and worker.take_back(number)]):
             job, cost = worker.jobs.pop(number)
             worker.load -= cost
@@ -413,7 +350,7 @@ class Desk:
             self._dispatch_soon = True
             self.loop.call_soon(self.dispatch)
 
-    def _end_worker(self, worker: Worker) -> None:
+    def end_worker(self, worker: Worker) -> None:
         """Kill *worker*; whoever waits gets another at once."""
         worker.kill()
         self.let_go(worker)
@@ -423,40 +360,12 @@ class Desk:
 
     # ---- looking after what runs
 
-    def _look_in(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+    def look_in(self, seconds: float) -> None:
+        """See after the workers in so many seconds, whenever it was to be."""
+        if self.timer is not None:
+            self.timer.cancel()
         self._timer_slow = seconds > LOOK
-        self._timer = self.loop.call_later(seconds, self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        now = time.monotonic()
-        several = busy = False
-        for worker in list(self.workers):
-            if not worker.ready and self.waiting:
-                busy = True
-                if now - worker.born > LONGEST_LOADING:
-                    self.lane.unlearn(None)
-                    self._end_worker(worker)
-            if not worker.jobs or worker.receiving:
-                continue
-            busy = True
-            begun = worker.begun()
-            if begun in worker.jobs:
-                start = worker.begun_at(begun)
-                job = worker.jobs[begun][0]
-                job.started_at, job.state = start, RUNNING
-                if start and now - start > LONG:
-                    self.lane.want_spare()
-                    if len(worker.jobs) > 1:
-                        self._take_back_others(worker, begun)
-            several = several or len(worker.jobs) > 1
-            if worker.reap():  # a process that the body forked may hold the socket open
-                self._collect(worker, sys.maxsize)
-                lost(self, worker)
-        if busy:
-            self._look_in(LOOK if several else GLANCE)
+        self.timer = self.loop.call_later(seconds, look, self)
 
     def refresh(self, job: Job) -> None:
         """Read from the worker's page whether *job*'s body has begun, and when."""

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 def receive_in_thread(desk: Desk, worker: Worker, large: TooLarge) -> None:
     """Have a thread read the result that has begun to arrive; meanwhile the loop leaves the socket alone."""
-    worker.receiving = True
+    number, length, _, count, start, wall, cpu = large.head
+    worker.receiving = number
     desk.loop.remove_reader(worker.sock)
     if worker in desk._writing:
         desk._writing.discard(worker)
         desk.loop.remove_writer(worker.sock)
-    number, length, _, count, start, wall, cpu = large.head
 
     def read() -> None:
         value, error, broken = _read(worker, length, count, large.prefix)
@@ -32,12 +32,11 @@ def receive_in_thread(desk: Desk, worker: Worker, large: TooLarge) -> None:
         try:
             desk.loop.call_soon_threadsafe(arrived, value, error, broken)
         except RuntimeError:  # the loop is closed
-            worker.receiving = False
+            worker.receiving = 0
 
     def arrived(value: Any, error: Exception | None, broken: bool) -> None:
-        worker.receiving = False
-        if worker not in desk.workers:
-            return
+        worker.receiving = 0
+        worker.heard = number
         entry = None if broken and error is None else worker.jobs.pop(number, None)
         if entry is not None:
             worker.finished += 1
@@ -47,6 +46,8 @@ def receive_in_thread(desk: Desk, worker: Worker, large: TooLarge) -> None:
             if error is not None:
                 job.error = unrebuilt(job, error)
             desk._end(job, start, wall, cpu)
+        if worker not in desk.workers:  # killed meanwhile, for the call after this one
+            return
         if broken:
             worker.kill()
             lost(desk, worker)

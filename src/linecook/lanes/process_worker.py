@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import mmap
 import os
@@ -31,6 +32,9 @@ LARGEST_BUFFER = 4 * 1024 * 1024
 AT_ONCE = 1 << 20
 """Bytes to write before the loop has its turn: a worker that reads as fast as we write would hold it for a gigabyte."""
 
+LONGEST_LOADING = 30.0
+"""Seconds that one may go on importing for a call that was cancelled meanwhile, or before it says hello."""
+
 ROUNDS = 8
 """Buffers to read before the loop has its turn."""
 
@@ -54,9 +58,11 @@ class Worker:
       load: the sum of those seconds.
       known: the version of each route's spec that it has been told.
       ready: it has said hello.
-      receiving: a thread reads a large result from it; the loop keeps its hands off the socket.
+      receiving: number of the job whose large result a thread reads, 0 for none; the loop keeps off the socket.
       loading: number of a cancelled job whose function or arguments it was still loading, and when that was seen.
       finished: jobs it has answered, ever.
+      heard: number of the job that it spoke of last; it speaks of each, in the order of sending.
+      seen: what it was doing when it was last looked at, and since when.
       at_home: it has been sent home.
       exitcode: None until it is collected; negative: of a signal; ``UNKNOWN`` when somebody else collected it.
     """
@@ -71,6 +77,7 @@ class Worker:
         "born",
         "exitcode",
         "finished",
+        "heard",
         "jobs",
         "killed",
         "known",
@@ -82,6 +89,7 @@ class Worker:
         "pid",
         "ready",
         "receiving",
+        "seen",
         "sock",
     )
 
@@ -90,12 +98,14 @@ class Worker:
         self.load = 0.0
         self.known: dict[int, int] = {}
         self.ready = False
-        self.receiving = False
+        self.receiving = 0
         self.killed = False
         self.at_home = False
         self.born = time.monotonic()
         self.loading: tuple[int, float] | None = None
         self.finished = 0
+        self.heard = 0
+        self.seen: tuple[int, int, float] = (0, 0, self.born)
         self.number = 0
         self.exitcode: int | None = None
         self._buffer = bytearray(FIRST_BUFFER)
@@ -138,7 +148,9 @@ class Worker:
         """Tell it our path (again, when it has changed) and what to import."""
         self.path = list(sys.path)
         self.modules.update(modules)
-        cwd = os.getcwd() if "" in self.path else ""
+        cwd = ""
+        with contextlib.suppress(OSError):  # the directory has been removed: nothing can be imported from there
+            cwd = os.getcwd() if "" in self.path else ""
         setup = {"path": [entry or cwd for entry in self.path], "argv": sys.argv, "modules": list(modules)}
         self._send(wire.SETUP, 0, setup)
 
@@ -192,7 +204,9 @@ class Worker:
                     out.popleft()
         except BlockingIOError:
             return False
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.ENOBUFS, errno.ENOMEM):  # it isn't dead, the kernel is short of memory: later
+                return False
             out.clear()
         return not out
 
@@ -271,7 +285,10 @@ class Worker:
         return start if self.begun() == number else 0.0
 
     def take_back(self, number: int) -> bool:
-        """Keep job *number* from beginning; False when its body has begun, or ended (numbers begin in order)."""
+        """Keep job *number* from beginning; False when it can't be told: it has begun, or ended, or is being skipped.
+
+        Then its answer tells: either it or that of the job after it has been sent, or it is the one that runs.
+        """
         self._page[wire.FLAGS_AT + number % wire.FLAGS] = 1
         return self.begun() < number
 
@@ -280,6 +297,18 @@ class Worker:
         if self.loading is not None and self.preparing() != self.loading[0]:
             self.loading = None
         return self.loading is not None
+
+    def doing(self, now: float) -> tuple[int, int, float]:
+        """Return the job that runs or ran last, the one it looked at last, and since when that has been so, as seen."""
+        begun, preparing = self.begun(), self.preparing()
+        if self.seen[:2] != (begun, preparing):
+            self.seen = (begun, preparing, now)
+        return self.seen
+
+    @property
+    def has_flags(self) -> bool:
+        """Whether there is a flag for one more job: two on one flag, and a job that was taken back would run."""
+        return self.number - self.heard < wire.FLAGS
 
     def next_number(self) -> int:
         """Return the number for a new job, its flag down."""

@@ -24,9 +24,9 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from .._core.context import here
 from .._core.errors import Refused, Work
 from .._core.events import Events
-from .._core.context import here
 from .._core.waitqueue import WaitQueue
 from .base import ABANDONED, DONE, DROPPED, NEW, QUEUED, RUNNING, Delivery, Job
 from .crew import DUE, STALLED, Crew, Worker
@@ -86,6 +86,7 @@ class ThreadLane:
         self._room = 0
         self._claims: dict[Job, Worker | None] = {}
         self._abandoned: dict[Worker, Job] = {}
+        self._refusing = self._closed  # or as many threads are lost as may be
         self._ports: dict[asyncio.AbstractEventLoop, Delivery] = {}
         self._crew = Crew(
             threads=self.threads,
@@ -115,12 +116,12 @@ class ThreadLane:
         """Take *job*, whose port is set, from any thread; raises as ``submit`` does."""
         # The bound is counted only when the room found at the last count is used up: counting costs 0.3 µs of some
         # 2 (benchmarks: thread_noop). Two loops at once may lose a decrement and overshoot by a few jobs.
-        if self._room <= 0 or self._closed or len(self._abandoned) >= self.max_abandoned:
+        if self._room <= 0 or self._refusing:
             self._make_room(job)
         self._room -= 1
         job.queued_at = time.monotonic()
         job.state = QUEUED
-        self._waiting.put(job, job.priority)
+        self._waiting.classes[job.priority].append(job)  # put, without the call
         crew = self._crew
         if not crew.stirred and not crew.stir() and self.drop(job):
             raise Refused(f"{job.label} can't run: the system gives this process no thread.", call=job.frame)
@@ -197,7 +198,8 @@ class ThreadLane:
         Args:
           wait: seconds, ≥ 0, for workers without a body to close what they opened (``at_thread_end``); 0: not at all.
         """
-        self._closed = True
+        with self._lock:
+            self._closed = self._refusing = True
         self._crew.close(wait, lambda: set(self._claims.copy().values()))
 
     def _serve_to_the_end(self, me: Worker) -> None:
@@ -211,6 +213,7 @@ class ThreadLane:
                     job.port.put(job)
             with self._lock:
                 self._abandoned.pop(me, None)
+                self._refuse_if_full()
             self._flush()
             raise
 
@@ -228,6 +231,7 @@ class ThreadLane:
         while True:
             job = take()
             if job is None:
+                here.frame = None  # only now: between two jobs it would cost 50 ns a call (thread_noop)
                 if owed is not None:
                     me.last_word, owed = owed.wake, None
                 if crew.park(me):
@@ -239,7 +243,10 @@ class ThreadLane:
                 continue
             meter = job.meter
             typical = meter.typical
+            turn += 1
+            sampled = not turn & 15
             if typical > SHORT:
+                sampled = sampled or typical > STALLED or meter.calls < 20  # one of the first isn't known to be short
                 if not crew.stirred and waiting and (crew.idle or crew.working < crew.bound or not crew.watching):
                     crew.stir()
                 if owed is not None:
@@ -247,26 +254,26 @@ class ThreadLane:
                     owed = None
             elif not crew.watching and (owed is not None or waiting):
                 crew.watch()
-            turn += 1
-            sampled = typical > STALLED or not turn & 15 or meter.calls < 20
             if sampled:
                 cpu = cpu_clock()
             job.started_at = started = clock()
             here.frame = job.frame
             try:
-                if job.context is not None:
+                if job.context is None:
+                    job.value = job.body(*job.args, **job.kwargs)
+                elif job.kwargs:
                     job.value = job.context.run(job.body, *job.args, **job.kwargs)
                 else:
-                    job.value = job.body(*job.args, **job.kwargs)
+                    job.value = job.context.run(job.body, *job.args)
             except BaseException as error:
                 job.error = caught(error, job)
             job.ended_at = crew.last_end = ended = clock()
-            here.frame = None
             if sampled:
                 count_cpu(job, cpu_clock() - cpu)
             # Threads may overwrite each other's average: each value written is a recent average, which is enough.
             meter.typical = typical + (ended - started - typical) * 0.25
             if claims.pop(job, None) is None:
+                here.frame = None
                 self._let_late_result_go(job, me)
                 if crew.regain(me):
                     continue
@@ -277,7 +284,7 @@ class ThreadLane:
                 if owed is not None:
                     owed.wake()
                 owed, owed_at = port, ended
-            port.done.append(job)  # put, without the call
+            (port.urgent if job.priority == "interactive" else port.done).append(job)  # put, without the call
             job = None  # nobody keeps a job by keeping a thread: test_a_call_leaves_nothing_behind_in_its_thread
             if ended - owed_at > DUE:
                 port.wake()
@@ -302,6 +309,7 @@ class ThreadLane:
             job.worker = worker.thread.name
             job.meter.typical = 1.0  # whatever it was, it isn't known to be short any more
             self._abandoned[worker] = job
+            self._refuse_if_full()
             self._crew.lose(worker)
         if self.events is not None and self.events.heard:
             self.events.emit("lane.abandoned", job.frame, lane="thread", label=job.label, thread=worker.thread.name)
@@ -313,6 +321,7 @@ class ThreadLane:
         """A body that was given up has ended: tell, and have it counted, but answer nobody."""
         with self._lock:
             self._abandoned.pop(worker, None)
+            self._refuse_if_full()
         if self.events is not None and self.events.heard:
             ran = job.ended_at - job.started_at
             name = worker.thread.name
@@ -353,6 +362,10 @@ class ThreadLane:
                 "max_threads or max_queued.",
                 call=job.frame,
             )
+
+    def _refuse_if_full(self) -> None:
+        """Keep up to date whether new jobs are refused; under the lock."""
+        self._refusing = self._closed or len(self._abandoned) >= self.max_abandoned
 
     def _sweep(self) -> None:
         """Throw the shells of dropped jobs out of the queue, so that many cancels can't fill the memory."""

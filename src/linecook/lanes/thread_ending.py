@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
+from collections import deque
 
 from .._core.endings import contained
 from .._core.errors import BodyExited
-from .base import DONE, Job
+from .base import DONE, AwaitedJob, Job, answer
 
 _cpu_lock = threading.Lock()
 
@@ -37,21 +39,23 @@ def count_cpu(job: Job, cpu: float) -> None:
         meter.cpu_calls += 1
 
 
-def deliver(job: Job) -> None:
-    """Count *job* and answer it, unless it was given up; on its loop's thread.
+def deliver(done: deque[Job], most: int, nothing: asyncio.Future[None]) -> None:
+    """Count the first *most* jobs of *done* and answer them, unless they were given up; on their loop's thread.
 
     A meter belongs to one runtime, and so to one loop: its totals have a single writer, with the GIL or without.
     """
-    meter = job.meter
-    meter.calls += 1
-    meter.wall += job.ended_at - job.started_at
-    if job.error is not None:
-        meter.failures += 1
-    if job.state == DONE and not job.future.done():
-        if job.error is None:
-            job.future.set_result(job.value)
-        else:
-            job.future.set_exception(job.error)
+    for _ in range(most):
+        job = done.popleft()
+        meter = job.meter
+        meter.calls += 1
+        meter.wall += job.ended_at - job.started_at
+        if job.error is not None:
+            meter.failures += 1
+        if job.state == DONE:
+            if isinstance(job, AwaitedJob):
+                job.answer(nothing)
+            else:
+                answer(job)
 
 
 def _after_fork_in_child() -> None:

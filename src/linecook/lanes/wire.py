@@ -6,8 +6,10 @@ big ``bytes`` over uncopied. Workers import this file by path, so nothing here i
 
 Parent to worker:  ``HEAD(kind, count, length)`` + a pickle of ``length`` bytes. ``SETUP``: a dict. ``IMPORT``: names of
 modules. ``JOBS``: a list of (number, route, spec or None, arguments, deadline or None). ``BULKY``: one (number, route,
-spec, size of the body, deadline), followed by a body with ``count`` buffers.
+spec, size of the body, deadline), followed by a body with ``count`` buffers. For a call with a key, (deadline or None,
+key) stands where the deadline is.
 Worker to parent:  ``RESULT(number, length, status, count, start, wall, cpu)`` + a body of ``length`` bytes.
+Every job gets one, in the order of sending; ``SKIPPED``, without a body, when its flag was up.
 A body: ``count + 1`` lengths of 8 bytes (buffers, then stream), the buffers, the stream; with none, the stream.
 """
 
@@ -26,11 +28,12 @@ HEAD = Struct("<BxxxIQ")
 SETUP, JOBS, BULKY, IMPORT = range(4)
 
 RESULT = Struct("<QQBxxxIddd")
-OK, RAISED, UNPORTABLE, UNLOADABLE, HELLO = range(5)
+OK, RAISED, UNPORTABLE, UNLOADABLE, HELLO, SKIPPED = range(6)
 
 # The page: what the worker is doing, readable while it spins, and which jobs it must not begin. Order matters: the
 # worker writes a job's number, then looks at its flag; the parent raises the flag, then reads the number. Whoever comes
-# second sees the other (Dekker), so "not started" is never said of a body that runs.
+# second sees the other (Dekker), so "not started" is never said of a body that runs. Both may see the other: the worker
+# then skips a job that the parent takes for begun, which is why it says what it skips.
 PAGE_BYTES = 4096
 NUMBER = Struct("<Q")
 TIME = Struct("<d")
@@ -38,7 +41,7 @@ PREPARING_AT = 0  # number of the job that is being loaded, or that runs; 0 afte
 TIME_AT = 8  # monotonic seconds when the body began; written before its number
 STARTED_AT = 16  # number of the job whose body has begun; grows
 FLAGS_AT = 64
-FLAGS = 2048  # more than can be in one worker at a time
+FLAGS = 2048  # most jobs sent to one worker and not answered yet, those taken back included: each has its own flag
 
 BULKY_BYTES = 64 * 1024
 BUFFER_BYTES = 16 * 1024  # smaller buffers aren't worth a place of their own

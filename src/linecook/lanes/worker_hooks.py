@@ -12,6 +12,12 @@ def in_worker() -> bool:
     return module is not None and bool(module.live)
 
 
+def key_in_worker() -> str | None:
+    """Return the key of the call under way in this worker; None for a tool whose effect isn't ``"keyed"``."""
+    key: str | None = sys.modules["_linecook_worker"].key
+    return key
+
+
 def at_worker_end(callback: Callable[[], object]) -> None:
     """Have *callback* called when this worker is sent home, last registered first.
 

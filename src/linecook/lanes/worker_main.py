@@ -42,6 +42,9 @@ live = True
 deadline: float | None = None
 """Monotonic seconds at which the nearest deadline of the call under way passes; None: there is none."""
 
+key: str | None = None
+"""The key of the call under way, the same for all its attempts; None: it isn't a tool with effect="keyed"."""
+
 _specs: dict[int, tuple[str, Any, str]] = {}
 _bodies: dict[int, Callable[..., Any]] = {}
 _runs: dict[int, int] = {}
@@ -122,12 +125,12 @@ class _Server:
             kind, count, length = wire.HEAD.unpack(self._receive(wire.HEAD.size))
             message = loads(self._receive(length))
             if kind == wire.JOBS:
-                for number, route, spec, arguments, deadline in message:
-                    self._work(number, route, spec, deadline, arguments)
+                for number, route, spec, arguments, terms in message:
+                    self._work(number, route, spec, terms, arguments)
             elif kind == wire.BULKY:
-                number, route, spec, size, deadline = message
+                number, route, spec, size, terms = message
                 reader = wire.Reader(self._sock, size)
-                self._work(number, route, spec, deadline, reader, count)
+                self._work(number, route, spec, terms, reader, count)
                 reader.drain()
             elif kind == wire.IMPORT:
                 _import(message)
@@ -145,8 +148,8 @@ class _Server:
             data += more
         return data
 
-    def _work(self, number: int, route: int, spec: Any, deadline: float | None, arguments: Any, count: int = 0) -> None:
-        """Run one job and send its answer; returns silently when it was taken back before its body began."""
+    def _work(self, number: int, route: int, spec: Any, terms: Any, arguments: Any, count: int = 0) -> None:
+        """Run one job and send its answer; says so when it was taken back before its body began."""
         if spec is not None:
             _specs[route] = spec
             _bodies.pop(route, None)
@@ -154,7 +157,7 @@ class _Server:
         wire.NUMBER.pack_into(page, wire.PREPARING_AT, number)
         flag = wire.FLAGS_AT + number % wire.FLAGS
         if page[flag]:
-            wire.NUMBER.pack_into(page, wire.PREPARING_AT, 0)
+            self._skip(number)
             return
         try:
             body = _bodies.get(route) or _resolve(route)
@@ -162,7 +165,7 @@ class _Server:
         except BaseException as error:
             self._answer(number, wire.UNLOADABLE, _describe(error), monotonic(), 0.0, -1.0)
             return
-        _tell_deadline(deadline)
+        _tell_terms(terms)
         runs = _runs[route] = _runs.get(route, -1) + 1
         # The CPU clock costs 1 µs, as much as a no-op: of short bodies, read it for the first and then for every 16th.
         began_cpu = thread_time() if runs < 8 or not runs & 15 else -1.0
@@ -170,7 +173,7 @@ class _Server:
         wire.TIME.pack_into(page, wire.TIME_AT, start)
         wire.NUMBER.pack_into(page, wire.STARTED_AT, number)
         if page[flag]:
-            wire.NUMBER.pack_into(page, wire.PREPARING_AT, 0)
+            self._skip(number)
             return
         status = wire.OK
         try:
@@ -188,6 +191,10 @@ class _Server:
         if status == wire.RAISED:
             value = _describe(value)
         self._answer(number, status, value, start, wall, cpu)
+
+    def _skip(self, number: int) -> None:
+        wire.NUMBER.pack_into(self._page, wire.PREPARING_AT, 0)
+        self._sock.sendall(wire.RESULT.pack(number, 0, wire.SKIPPED, 0, 0.0, 0.0, 0.0))
 
     def _answer(self, number: int, status: int, value: Any, start: float, wall: float, cpu: float) -> None:
         count = 0
@@ -248,12 +255,14 @@ def _resolve(route: int) -> Callable[..., Any]:
     return body  # type: ignore[no-any-return]
 
 
-def _tell_deadline(at: float | None) -> None:
-    global deadline
-    deadline = at
+def _tell_terms(terms: Any) -> None:
+    """Publish the nearest deadline and the key of the call whose body is about to run."""
+    global deadline, key
+    pair: tuple[Any, Any] = terms if type(terms) is tuple else (terms, None)  # pyright: ignore[reportUnknownVariableType]
+    deadline, key = pair
     module: Any = sys.modules.get("linecook._core.deadline")
     if module is not None:
-        module.set_remaining(None if at is None else max(0.0, at - monotonic()))
+        module.set_remaining(None if deadline is None else max(0.0, deadline - monotonic()))
 
 
 def _by_value(status: int, value: Any, error: BaseException) -> tuple[int, bytes]:

@@ -108,7 +108,7 @@ def _spot(frame: FrameType) -> Spot:
     return Spot(frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno)
 
 
-def call_on_stack(innermost: FrameType, bottom: FrameType) -> Frame | None:
+def call_on_stack(innermost: FrameType, bottom: FrameType | None) -> Frame | None:
     """Return the call whose body runs in *innermost*, as linecook's own functions on the stack know it.
 
     One step of a loop may take several tasks further, one after the other, so the context in which the step began
@@ -125,6 +125,8 @@ def call_on_stack(innermost: FrameType, bottom: FrameType) -> Frame | None:
 
 
 def _call_in(frame: FrameType) -> Frame | None:
+    if frame.f_code.co_name == "__init__":  # a call that is being made: it runs nothing, and knows little of itself yet
+        return None
     try:
         known = frame.f_locals
         found = [value for name in ("call", "self") if isinstance(value := known.get(name), Frame)]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from .._core.callframe import CallFrame, call_from
 from .._core.deadline import check_seconds
+from .._core.endings import reason_of
 from .._core.errors import UsageError
 from .._core.outcome import Cancelled, Failed, Ok, Outcome, TimedOut
 from .._core.timers import timers_of
@@ -143,12 +144,6 @@ def abandon(fanout: FanOut) -> None:
     if not fanout.over and fanout.loop.is_running():
         fanout.stop("caller")
         fanout.leave()
-
-
-def reason_of(error: asyncio.CancelledError) -> str:
-    """Return why somebody was cancelled, for what is cancelled with him; foreign words are ``"caller"``."""
-    word = str(error.args[0]).partition(":")[0] if error.args else "caller"
-    return word if word in ("deadline", "sibling", "shutdown") else "caller"
 
 
 def _source_of(name: str, inputs: tuple[Any, ...], limit: Any) -> tuple[Any, int | None]:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sized
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .._core.callframe import CallFrame
 from .._core.deadline import check_seconds
 from .._core.errors import TooManyFailures, UsageError
 from .._core.outcome import Cancelled, Failed, Ok, Outcome, Settled, TimedOut
+from .._core.perloop import one_per_loop
 from .._core.timers import Timer, timers_of
 from .collected import GRACE, WINDOW, abandon, failures_allowed
 from .fanout import FanOut, check_limit, late
 from .inputs import discard_all
 from .many import Many
 
+if TYPE_CHECKING:
+    from ..observe.voice import Voice
+
 T = TypeVar("T")
-_log = logging.getLogger("linecook")
 
 
 class Completed(AsyncIterator[Outcome[T]], Generic[T]):
@@ -90,9 +93,7 @@ class Completed(AsyncIterator[Outcome[T]], Generic[T]):
 class _Reader:
     """What runs behind a ``Completed``; apart from it, so that dropping that one can be noticed."""
 
-    def __init__(
-        self, calls: Any, limit: int | None, timeout: float | None, grace: float, most: int | None
-    ) -> None:
+    def __init__(self, calls: Any, limit: int | None, timeout: float | None, grace: float, most: int | None) -> None:
         self.ready: deque[Outcome[Any]] = deque()
         self.failures: list[Failed | TimedOut] = []
         self.timeout = timeout
@@ -223,13 +224,25 @@ class _Reader:
         fanout = self.fanout
         self._end_timer()
         if fanout.running:
-            _log.warning(
-                "as_completed was left with %d calls under way, among them %r; they are cancelled. Leave it through "
-                "'async with as_completed(...) as outcomes', which also awaits them.",
-                len(fanout.running), next(iter(fanout.running)),
-            )  # fmt: skip
+            _tell_left(len(fanout.running), next(iter(fanout.running)), fanout.loop)
         abandon(fanout)
         fanout.release()
+
+
+def _tell_left(count: int, one: CallFrame, loop: asyncio.AbstractEventLoop) -> None:
+    """Say that *count* calls were left under way, *one* among them; for one function once a second at most."""
+    voice = one_per_loop(loop, _new_voice)
+    voice.say(("as_completed", one.name), lambda: (
+        f"as_completed was left with {count} calls under way, among them {one!r}; they are cancelled. Leave it through "
+        "'async with as_completed(...) as outcomes', which also awaits them."
+    ))  # fmt: skip
+    timers_of(loop).at(loop.time() + 1.0, lambda _: voice.flush())
+
+
+def _new_voice() -> Voice:
+    from ..observe.voice import Voice  # only who leaves one pays for the import
+
+    return Voice()
 
 
 def as_completed(

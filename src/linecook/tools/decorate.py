@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 from .._core.callframe import CallFrame
 from .._core.context import Priority, frame_here
 from .._core.errors import UsageError
-from ..lanes.worker_hooks import in_worker
+from ..lanes.worker_hooks import in_worker, key_in_worker
 from .policies.limit import Limit
 from .policies.retry import Retry
 from .stream import StreamTool
@@ -114,15 +114,18 @@ def call_key() -> str:
     32 hexadecimal digits, made when first asked for.
 
     Raises:
-      UsageError: no tool call is under way here, or it runs in a worker process, where its key isn't known: make a
-        key where the tool is called, and pass it as an argument, which is the same for all attempts too.
+      UsageError: no tool call is under way here; or it runs in a worker process, and its tool doesn't say
+        ``effect="keyed"``: only then the key travels there.
     """
-    frame = frame_here()
     if in_worker():
-        raise UsageError(
-            "call_key() isn't known inside a worker process. Make a key where the tool is called and pass it as an "
-            "argument: arguments are the same for every attempt. Or use lane='thread'."
-        )
+        key = key_in_worker()
+        if key is None:
+            raise UsageError(
+                "call_key() isn't known in this worker process: the key travels only with a tool that says "
+                'effect="keyed". Say so: @tool(lane="process", effect="keyed").'
+            )
+        return key
+    frame = frame_here()
     if not isinstance(frame, CallFrame) or not frame.is_tool:
         raise UsageError("call_key() belongs inside the body of a tool; there is no tool call under way here")
     return frame.key()

@@ -19,7 +19,7 @@ from .._core.context import Frame, current_frame
 from .._core.errors import AlreadyRun, TimedOutError, UsageError, Work
 from .._core.outcome import Cancelled, Ok, Outcome, TimedOut
 from .._core.running import outcome_of, primer
-from .._core.supervise import see_end, supervisor_of
+from .._core.supervise import cancel_requests, raise_if_cancelled_since, see_end, supervisor_of
 from .._core.timers import timers_of
 from .._runtime import current
 from .inputs import Feed, discard, ending_of, iterator_over
@@ -285,12 +285,10 @@ class FanOut:
             tasks.append(self._feed.task)
         if not tasks:
             return
-        caller = asyncio.current_task()
-        before = 0 if caller is None else caller.cancelling()
+        before = cancel_requests()
         if await see_end(tasks, self.grace) or self.running:
             self.leave()
-        if caller is not None and caller.cancelling() > before:
-            raise asyncio.CancelledError("caller")
+        raise_if_cancelled_since(before)
 
     def leave(self) -> None:
         """Leave to the loop's supervisor what still runs; its outcome is ``Cancelled``, and abandoned."""

@@ -160,5 +160,3 @@ def discard_all(inputs: Iterable[Any]) -> None:
         if isinstance(given, Sized) and isinstance(given, Iterable) and not isinstance(given, (str, bytes, dict)):
             for item in given:  # pyright: ignore[reportUnknownVariableType]
                 discard(item)
-
-

@@ -147,6 +147,7 @@ def _raise_first(many: _Gathered) -> None:
             f"gather(timeout={many.timeout:g}) passed: {len(errors)} calls under way had not ended",
             after=many.timeout, whose="timeout of gather", work=work,
         ))  # fmt: skip
+    many.failures, many.outcomes, many.cancelled = [], [], None  # gather's frame is on the error's traceback: a circle
     first, *others = errors
     for other in others[:10]:
         first.add_note(f"another call of the same gather failed as well: {other!r}")

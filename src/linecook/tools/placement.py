@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.callframe import CallFrame
 from .._core.context import Frame, current_frame, here, inherited_priority
 from .._core.deadline import remaining
-from .._core.endings import EXITS, cancellation_requested, contained
+from .._core.endings import EXITS, cancellation_requested, contained, reason_of
 from .._core.errors import CallCancelled, UsageError
 from .._core.running import primer
 from .._core.supervise import see_end, supervisor_of
@@ -151,7 +151,13 @@ async def _in_own_task(call: Call[Any]) -> Any:
                 ended.result()
             )  # they came in the same turn; with timeout=0 a body needs that one where none is eager
         if not task.done():
-            await _end(call, task, str(error.args[0]).partition(":")[0] if error.args else "caller")
+            await _end(call, task, reason_of(error))
+        raise
+    except GeneratorExit:  # closed while it waits: nobody is left to wait for the body, or to read how it ends
+        ended.cancel()
+        if not task.done() and loop.is_running():
+            task.cancel("caller")
+            supervisor_of(loop).adopt(task, repr(call), "caller", call.tool.asked.grace)
         raise
     finally:
         if call.running < 0.0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
@@ -18,9 +19,9 @@ from .._core.context import Frame, Priority, current_deadline, current_frame, in
 from .._core.deadline import Deadline
 from .._core.endings import contained
 from .._core.errors import AlreadyRun, TimedOutError
-from .._core.outcome import Cancelled, Failed, TimedOut
+from .._core.outcome import Cancelled, Failed, Ok, TimedOut
 from .._core.running import Running
-from .._core.supervise import see_end, supervisor_of
+from .._core.supervise import cancel_requests, raise_if_cancelled_since, see_end, supervisor_of
 from .._core.timers import Timer, timers_of
 from .._runtime import current
 from ..lanes.base import DONE, Job, Lane
@@ -30,6 +31,8 @@ from .policies.limit import places_of
 if TYPE_CHECKING:
     from .policies.limit import Places
     from .tool import Tool
+
+_log = logging.getLogger("linecook")
 
 BUFFER = 16
 """How many pieces may wait to be read before the writer stops."""
@@ -92,6 +95,8 @@ class Pump:
         self.expiry: Timer | None = None
         self.made = 0
         self.leaving = False
+        self.reader: asyncio.Task[Any] | None = None
+        self.cut_off = False
 
     @property
     def task(self) -> asyncio.Task[None] | None:
@@ -234,13 +239,17 @@ class Pump:
 
     def _body_ended(self, running: Running[None]) -> None:
         outcome = running.outcome
-        if isinstance(outcome, (Failed, TimedOut)) and self.error is None:
+        if isinstance(outcome, Failed) and running.reason is not None:  # nobody reads on: the reader left, or was told
+            _log.warning("%r was cancelled, and failed in its clean-up", self.frame, exc_info=outcome.error)
+        elif isinstance(outcome, (Failed, TimedOut)) and self.error is None:
             self.error = outcome.error
         elif isinstance(outcome, Cancelled) and running.reason is None and self.error is None:
             self.error = outcome.error  # not our doing: without it the reader would take it for the end
+        running.outcome = Ok(None, self.frame)  # the error is the reader's: kept here too, it would be a circle
         self.ended = True
         if self.expiry is not None:
             self.expiry.cancel()
+        self._follow(None)
         self._tell()
 
     # -- the reader's side ---------------------------------------------------------------------------------------
@@ -249,6 +258,10 @@ class Pump:
         """Return the next piece, or ``END``."""
         if self.news is not None:
             raise AlreadyRun(f"{self.frame!r} is being read by another task; a stream has one reader")
+        reader = asyncio.current_task()
+        if reader is not self.reader and not self.ended:
+            self._follow(reader)
+        self.cut_off = False
         idle = self.tool.asked.idle_timeout
         timer: Timer | None = None
         try:
@@ -260,6 +273,9 @@ class Pump:
                 self.news = self.loop.create_future()
                 await self.news
                 self.news = None
+        except asyncio.CancelledError:
+            self.cut_off = True
+            raise
         finally:
             self.news = None
             if timer is not None:
@@ -271,12 +287,32 @@ class Pump:
 
     def _finish(self) -> Any:
         error, self.error = self.error, None
-        if error is not None:
-            self.ended = True
-            if isinstance(error, TimedOutError) and self.frame.left_behind:
-                error.work = "abandoned"
+        if error is None:
+            return END
+        self.ended = True
+        if isinstance(error, TimedOutError) and self.frame.left_behind:
+            error.work = "abandoned"
+        try:
             raise contained(error, repr(self.frame), self.frame)
-        return END
+        finally:
+            del error
+
+    def _follow(self, reader: asyncio.Task[Any] | None) -> None:
+        """Note who reads: should that task be cancelled, and nobody read on, the stream has no reader any more.
+
+        Its being dropped would say so too, but the cancellation's traceback holds it, often until a collection.
+        """
+        if self.reader is not None:
+            self.reader.remove_done_callback(self._reader_ended)
+        self.reader = reader
+        # A task made for this one read, as asyncio.wait_for does before 3.12, is not the one that reads on.
+        code = None if reader is None else getattr(reader.get_coro(), "cr_code", None)
+        if reader is not None and (code is None or code.co_name != "__anext__"):
+            reader.add_done_callback(self._reader_ended)
+
+    def _reader_ended(self, reader: asyncio.Task[Any]) -> None:
+        if self.cut_off or reader.cancelled():
+            self.drop()
 
     def _expire(self, deadline: tuple[str, float]) -> None:
         """A deadline passed: tell the reader now; the body is cancelled and seen to its end by the supervisor."""
@@ -297,13 +333,19 @@ class Pump:
         self._tell()
 
     async def close(self, reason: str) -> None:
-        """Cancel the body, and wait at most ``grace`` for its end."""
+        """Cancel the body, and wait at most ``grace`` for its end.
+
+        Raises:
+          CancelledError: the caller was cancelled meanwhile; raised when that wait is over.
+        """
         self.pieces.clear()
         if self.task is None or self.task.done():
             return
         self.running.cancel(reason)
+        before = cancel_requests()
         if await see_end([self.task], self.tool.asked.grace):
             supervisor_of(self.loop).adopt(self.task, repr(self.frame), reason, self.tool.asked.grace)
+        raise_if_cancelled_since(before)
 
     def drop(self) -> None:
         """The reader is gone: cancel the body from wherever the stream was collected."""

@@ -27,7 +27,8 @@ from ..lanes.worker_hooks import at_worker_end, in_worker
 
 T = TypeVar("T")
 Per = Literal["runtime", "thread", "process"]
-_PATIENCE = 5.0  # seconds a resource has to close
+_PATIENCE = 5.0  # seconds that all resources of a runtime have to close, from the first on
+_LEAST = 0.05  # seconds that one has even when those before it have used that up
 
 
 class AsyncResource(Generic[T]):
@@ -125,15 +126,17 @@ class _Keeper(Generic[T]):
             await self._see_end()
 
     async def close(self) -> None:
-        """Close it; wait at most five seconds for that. Raises what closing it raises."""
+        """Close it; raises what closing it raises. All resources of a runtime have ``_PATIENCE`` seconds together."""
         if not self._closing.done():
             self._closing.set_result(None)
         await self._see_end()
 
     async def _see_end(self) -> None:
-        if await see_end([self._task], _PATIENCE):
+        loop = self._task.get_loop()
+        spent = loop.time() - self._runtime.closing_since
+        if await see_end([self._task], max(_PATIENCE - spent, _LEAST)):
             self._task.cancel("shutdown")
-            supervisor_of(self._task.get_loop()).adopt(self._task, f"resource {self._name}", "shutdown", 0.1)
+            supervisor_of(loop).adopt(self._task, f"resource {self._name}", "shutdown", 0.1)
         elif not self._task.cancelled() and (error := self._task.exception()) is not None:
             raise contained(error, f"closing resource {self._name}")
 
@@ -281,6 +284,9 @@ def resource(function: Callable[[], Iterator[T]], /) -> SyncResource[T]: ...
 def resource(*, per: Per = "runtime") -> ResourceDecorator: ...
 def resource(function: Any = None, /, *, per: Per = "runtime") -> Any:
     """Make a generator function a resource: what comes before its ``yield`` opens it, what comes after closes it.
+
+    The async resources of a runtime have 5 s to close, all together: one that takes longer is cancelled, and left to
+    the loop's supervisor. A plain generator is closed in place, without a bound.
 
     An async generator gives ``await web()``, a plain one ``web()``; both return the same object wherever the resource
     is the same one.

@@ -79,8 +79,8 @@ class Stream(AsyncIterator[Piece]):
     """The pieces of one call, as they are made: ``async for piece in write(question)``.
 
     Leaving the loop early? ``async with write(question) as pieces: async for piece in pieces`` ends the body when the
-    block is left. A stream that is dropped half read is cancelled too, and seen to its end by the loop's supervisor.
-    It is read once, by one task at a time.
+    block is left. A stream that is dropped half read is cancelled too, and seen to its end by the loop's supervisor;
+    so is one whose reader is a task that was cancelled, when that task ends. It is read once, by one task at a time.
     """
 
     def __init__(self, tool: Tool[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -107,8 +107,9 @@ class Stream(AsyncIterator[Piece]):
         if self._pump is None:
             if self._closed:
                 raise StopAsyncIteration
-            self._pump = Pump(self._frame)
-            self._pump.start(current_frame.get())
+            pump = Pump(self._frame)
+            pump.start(current_frame.get())
+            self._pump = pump  # not before it has begun: one that was refused would never give a piece
         piece = await self._pump.next()
         if piece is END:
             raise StopAsyncIteration
