@@ -67,7 +67,7 @@ class Frame:
     __slots__ = ("__weakref__", "_children", "_priority", "due", "index", "number", "parent", "runtime")
 
     is_tool: ClassVar[bool] = False
-    _priority: Priority
+    _priority: Priority | None
 
     def __init__(self, parent: Frame | None = None, index: int | None = None) -> None:
         self.parent = parent
@@ -76,6 +76,7 @@ class Frame:
         self.due: Due | None = None
         self.runtime: Any = None
         self._children = 0
+        self._priority = None
 
     @property
     def name(self) -> str:
@@ -110,8 +111,7 @@ def inherited_priority(frame: Frame | None) -> Priority:
     """Return the nearest priority asked for, from *frame* upwards; ``"normal"`` where nobody asked."""
     if frame is None:
         return "normal"
-    try:
-        return frame._priority
-    except AttributeError:  # not known yet; remembered, since an agent calls many tools
-        frame._priority = frame.own_priority or inherited_priority(frame.parent)
-        return frame._priority
+    known = frame._priority
+    if known is None:  # remembered, since an agent calls many tools
+        known = frame._priority = frame.own_priority or inherited_priority(frame.parent)
+    return known

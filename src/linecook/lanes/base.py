@@ -235,7 +235,7 @@ class Delivery:
     for every call: with ``to_thread`` that is most of its 25 µs (benchmarks: thread_noop).
     """
 
-    __slots__ = ("_deliver", "_loop", "_nothing", "done", "urgent", "woken")
+    __slots__ = ("_deliver", "_loop", "_nothing", "done", "hushed", "urgent", "woken")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, deliver: Callable[[deque[Job], int, asyncio.Future[None]], None]
@@ -247,6 +247,7 @@ class Delivery:
         self.done: deque[Job] = deque()
         self.urgent: deque[Job] = deque()  # interactive ones: not behind thousands of others (interactive_under_load)
         self.woken = False
+        self.hushed = False  # a thread was woken in this turn of the loop already
 
     def put(self, job: Job) -> None:
         """Leave *job* for the loop, from any thread; ``wake`` tells the loop."""

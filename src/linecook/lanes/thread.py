@@ -109,11 +109,29 @@ class ThreadLane:
           Refused: the lane is closed, ``max_queued`` jobs wait, or ``max_abandoned`` threads are lost.
         """
         loop = asyncio.get_running_loop()
-        job.port = self._ports.get(loop) or self._open_port(loop)
+        port = job.port = self._ports.get(loop) or self._open_port(loop)
+        if port.hushed:
+            self._line_up(job)
+            return
         self.enter(job)
+        # One wake a turn: threads woken while 10,000 jobs are still being queued take the interpreter from the loop
+        # that queues them, and the last is queued a third later (benchmarks: hung_tools).
+        port.hushed = True
+        loop.call_soon(self._end_turn, port)
+
+    def _end_turn(self, port: Delivery) -> None:
+        port.hushed = False
+        if self._waiting and not self._crew.stirred:
+            self._crew.stir()
 
     def enter(self, job: Job) -> None:
         """Take *job*, whose port is set, from any thread; raises as ``submit`` does."""
+        self._line_up(job)
+        crew = self._crew
+        if not crew.stirred and not crew.stir() and self.drop(job):
+            raise Refused(f"{job.label} can't run: the system gives this process no thread.", call=job.frame)
+
+    def _line_up(self, job: Job) -> None:
         # The bound is counted only when the room found at the last count is used up: counting costs 0.3 µs of some
         # 2 (benchmarks: thread_noop). Two loops at once may lose a decrement and overshoot by a few jobs.
         if self._room <= 0 or self._refusing:
@@ -122,9 +140,6 @@ class ThreadLane:
         job.queued_at = time.monotonic()
         job.state = QUEUED
         self._waiting.classes[job.priority].append(job)  # put, without the call
-        crew = self._crew
-        if not crew.stirred and not crew.stir() and self.drop(job):
-            raise Refused(f"{job.label} can't run: the system gives this process no thread.", call=job.frame)
 
     def cancel(self, job: Job) -> Work:
         """Give *job* up, now; its future is the caller's to answer. Never blocks.

@@ -119,7 +119,9 @@ class Direct:
             raise
         finally:
             runtime.outstanding -= 1
-            call.due = None  # cycles would cost a collection now and then, 5 µs a call (thread_noop)
+            # Cycles would cost a collection now and then, 5 µs a call (thread_noop): the body's context holds the call,
+            # and an error's traceback holds this frame.
+            call.due = job.error = None
             if line is not None:
                 job.waiting = False
                 line.prune()
