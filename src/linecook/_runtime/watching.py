@@ -52,7 +52,7 @@ class Watching:
         speak(stall)
 
     def _busy(self, frame: Frame, wall: float, cpu: float) -> None:
-        """Count a sample of a call at work on the loop: to time every such call would cost it a tenth (call_overhead)."""
+        """Count a sample of a call at work on the loop: to time each would cost it a tenth (call_overhead)."""
         if isinstance(frame, CallFrame) and frame.lane in ("loop", "inline"):
             meter = self._meter(frame.name, frame.name, frame.lane)
             meter.seen += 1
