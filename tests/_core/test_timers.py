@@ -3,8 +3,12 @@
 import asyncio
 import gc
 import random
+import sys
 import weakref
 
+import pytest
+
+from linecook import gather, tool
 from linecook._core.timers import Moment, timers_of
 from linecook.testing import VirtualClock
 
@@ -154,3 +158,35 @@ async def test_lines_made_for_passing_time_outs_are_forgotten(clock: VirtualCloc
         timers.line(1.0 + number)
     assert timers.line(0.5) is kept
     assert len(timers.lines) <= 65
+
+
+async def test_a_moment_that_fails_costs_the_others_nothing(clock: VirtualClock) -> None:
+    loop = asyncio.get_running_loop()
+    told: list[str] = []
+    loop.set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+    seen: list[str] = []
+
+    def fail(_: object) -> None:
+        raise RuntimeError("burnt")
+
+    timers_of(loop).at(1, fail)
+    timers_of(loop).at(1, lambda _: seen.append("same moment"))
+    timers_of(loop).at(2, lambda _: seen.append("later"))
+    await asyncio.sleep(3)
+    assert seen == ["same moment", "later"]
+    assert told == ["burnt"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="3.11 begins a body a turn later, which uvloop's timers outrun")
+def test_timeout_zero_lets_through_what_never_waits_on_uvloop_too() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    @tool(timeout=0)
+    async def quick() -> str:
+        return "at once"
+
+    async def main() -> tuple[str, list[str]]:
+        return await quick(), await gather([quick() for _ in range(3)], timeout=0)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(main()) == ("at once", ["at once"] * 3)

@@ -128,7 +128,7 @@ class Timers:
         self._heap: list[tuple[float, int, Moment]] = []
         self._order = count()
         self._given_up = 0
-        self._armed: asyncio.TimerHandle | None = None
+        self._armed: asyncio.Handle | None = None
         self._armed_for = float("inf")
 
     def at(self, when: float, callback: Callable[[Any], None], arg: Any = None) -> Timer:
@@ -189,7 +189,18 @@ class Timers:
         if self._armed is not None:
             self._armed.cancel()
         self._armed_for = when
-        self._armed = self._loop.call_at(when, self._sweep, context=self._context)
+        if when <= self.now() and not isinstance(self._loop, asyncio.BaseEventLoop):
+            # uvloop would call before what is ready now, and timeout=0 would end a body that never waits: a few turns
+            # on, after the body's step and its answer.
+            self._armed = self._loop.call_soon(self._in_turns, 3, context=self._context)
+        else:
+            self._armed = self._loop.call_at(when, self._sweep, context=self._context)
+
+    def _in_turns(self, turns: int) -> None:
+        if turns:
+            self._armed = self._loop.call_soon(self._in_turns, turns - 1, context=self._context)
+        else:
+            self._sweep()
 
     def _disarm(self) -> None:
         if self._armed is not None:
@@ -202,7 +213,11 @@ class Timers:
         while (due := self.next_due()) is not None and due <= now:
             moment: Any = heappop(self._heap)[2]
             moment.waiting = False
-            moment.fire()
+            try:
+                moment.fire()
+            except Exception as error:  # one that fails must not cost the others their deadline
+                context = {"message": f"{moment!r} failed when it was due", "exception": error}
+                self._loop.call_exception_handler(context)
         if due is not None and due < self._armed_for:
             self._arm(due)
 

@@ -59,9 +59,9 @@ class StallWatch:
             ``duration=``.
           whose: names what runs in *loop*; None: the path of the linecook call under way is found by itself (not on
             uvloop with Python 3.11, where a task doesn't tell its context).
-          on_busy: told at each look that finds the loop busy which call it is busy with, the seconds since the last look
-            and the CPU seconds the loop's thread used: samples, of which many make an estimate. On the watch thread;
-            must be quick.
+          on_busy: told at each look that finds the loop busy which call it is busy with, the seconds since the last
+            look and the CPU seconds the loop's thread used: samples, of which many make an estimate. On the watch
+            thread; must be quick.
 
         Raises:
           ValueError: *threshold* isn't a number > 0.
