@@ -126,6 +126,7 @@ def test_a_bound_tool_has_the_methods_signature_and_names() -> None:
     assert str(inspect.signature(Kitchen.cook)) == "(self, dish: str) -> str"
     assert (bound.__name__, bound.__qualname__, bound.__doc__) == ("cook", "Kitchen.cook", "Cook a dish.")
     assert bound.__module__ == __name__
+    assert type(bound).__annotations__ is not None  # asking makes them, and they must not hide the method's
     assert bound.__annotations__ == {"dish": str, "return": str}
     assert bound.body("soup") == "soup by k"
     assert bound.lane == "thread"

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from .pulse import Wake
 
+_UNNOTICED = 0.02  # seconds of waiting for the interpreter that are counted whatever the CPU clock says
+
 
 class Look(NamedTuple):
     """What the clocks say at one look, in seconds; ``loop_cpu`` is None when the thread's clock can't be read."""
@@ -34,15 +36,18 @@ class Stretch(NamedTuple):
 
     @classmethod
     def between(cls, before: Look, now: Look, wake: Wake) -> Stretch:
-        # What we were late without waiting for the interpreter is the machine's doing, not the step's.
-        seconds = max(0.0, now.at - before.at - (wake.late - wake.held))
+        # What we were late without waiting for the interpreter is the machine's doing, not the step's; and so is what
+        # we waited for it while the whole process used no CPU: it was stopped, or starved.
+        process_cpu = now.process_cpu - before.process_cpu
+        held = min(wake.held, process_cpu + _UNNOTICED)
+        seconds = max(0.0, now.at - before.at - (wake.late - held))
         known = now.loop_cpu is not None and before.loop_cpu is not None
         return cls(
             seconds=seconds,
-            held=min(wake.held, seconds),
+            held=min(held, seconds),
             contended=seconds if wake.naps else 0.0,
             loop_cpu=(now.loop_cpu or 0.0) - (before.loop_cpu or 0.0) if known else seconds,
-            process_cpu=now.process_cpu - before.process_cpu,
+            process_cpu=process_cpu,
             collections=now.collections - before.collections,
         )
 

@@ -132,6 +132,7 @@ class BoundTool(Generic[P, R]):
         self.__self__ = instance
         self.__module__ = tool.__module__
         self.__doc__ = tool.__doc__
+        self.__annotations__ = tool.__annotations__  # a class has some of its own, once anybody has asked for them
 
     @property
     def body(self) -> Callable[P, Any]:

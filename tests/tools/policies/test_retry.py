@@ -12,7 +12,6 @@ from linecook import Retry, Runtime, agent, call_key, fail_after, settle, tool
 from linecook.errors import AlreadyRun, NestedTool, TimedOutError, UsageError
 from linecook.testing import VirtualClock
 from linecook.tools.policies.retry import retry_after
-from tests.tools import process_tools
 
 
 class Busy(Exception):
@@ -265,13 +264,6 @@ async def test_all_attempts_of_one_call_have_one_key_and_other_calls_another(clo
     again = call.again()
     assert again.key() != call.key()
     again.close()
-
-
-@pytest.mark.slow
-async def test_a_key_in_a_process_is_refused_with_the_cure(tmp_path: Any) -> None:
-    async with Runtime(processes=1, stall=None):
-        with pytest.raises(UsageError, match="pass it as an argument: arguments are the same for every attempt"):
-            await process_tools.keyed(str(tmp_path / "one"))
 
 
 async def test_a_keyed_effect_may_be_repeated() -> None:
