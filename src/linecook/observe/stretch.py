@@ -37,9 +37,9 @@ class Stretch(NamedTuple):
     @classmethod
     def between(cls, before: Look, now: Look, wake: Wake) -> Stretch:
         # What we were late without waiting for the interpreter is the machine's doing, not the step's; and so is what
-        # we waited for it while the whole process used no CPU: it was stopped, or starved.
+        # we waited for it while the whole process used hardly any CPU: it was stopped, or starved.
         process_cpu = now.process_cpu - before.process_cpu
-        held = min(wake.held, process_cpu + _UNNOTICED)
+        held = min(wake.held, 2 * process_cpu + _UNNOTICED)
         seconds = max(0.0, now.at - before.at - (wake.late - held))
         known = now.loop_cpu is not None and before.loop_cpu is not None
         return cls(

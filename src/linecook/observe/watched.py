@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 from types import FrameType
 from typing import Literal
@@ -20,6 +22,7 @@ from .steps import Step, steps_of
 from .stretch import Look, Stretch
 
 _log = logging.getLogger("linecook")
+_READS_FREELY = sys.version_info >= (3, 13)  # PEP 667: variables of a frame are read where they are
 _SAID_AT = 1.0  # seconds: a stall that lasts this long is spoken of before it ends
 
 
@@ -111,7 +114,7 @@ class WatchedLoop:
 
     def _sample(self, step: Step, frame: FrameType, wall: float, cpu: float) -> None:
         """Put the time since the last look to the account of the call that the loop is busy with."""
-        call = self._call(step, frame)
+        call = self._call(step, frame, sampled=True)
         if call is not None and self._on_busy is not None:
             try:
                 self._on_busy(call, wall, cpu)
@@ -154,13 +157,20 @@ class WatchedLoop:
             return call, self._whose(self._loop)
         return call, call.path if call is not None else None
 
-    def _call(self, step: Step, frame: FrameType) -> Frame | None:
-        """Return the innermost call under way: by the stack, or else by the context of the step."""
-        call = call_on_stack(frame, step.bottom)
+    def _call(self, step: Step, frame: FrameType, *, sampled: bool = False) -> Frame | None:
+        """Return the innermost call under way: by the stack, or else by the context of the task or of the step."""
+        # Before 3.13, to read a frame's variables keeps them alive in it: fine for a stall, too dear for a sample.
+        call = None if sampled and not _READS_FREELY else call_on_stack(frame, step.bottom)
         if call is not None:
             return call
-        context = self._steps.context(step)
+        context = self._context_of_task() or self._steps.context(step)
         return context.get(current_frame) if context is not None else None
+
+    def _context_of_task(self) -> Context | None:
+        task = asyncio.current_task(self._loop)
+        if task is None or sys.version_info < (3, 12):  # 3.11 doesn't tell
+            return None
+        return task.get_context()
 
     def _callback(self, step: Step, frame: FrameType) -> str:
         """A C function called by the loop itself has no line; its name is all there is."""
