@@ -208,7 +208,7 @@ class Crew:
         still = time.monotonic() - max(self.last_end, since)
         if self.stirred and still < HOPELESS:
             return DUE  # a worker is on its way and has to wait for the interpreter: more threads would only wait too
-        if self.idle:
+        if self.idle or self.working < self.bound:
             if still > DUE:
                 self.stir()
             return DUE

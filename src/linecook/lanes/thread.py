@@ -352,7 +352,15 @@ class ThreadLane:
         return self._ports.setdefault(loop, Delivery(loop, deliver))
 
     def _flush(self) -> None:
-        """Wake every loop that has results waiting, however short the bodies they come from."""
+        """Wake every loop that has results waiting; a body that outlasts its average is not known to be short any more.
+
+        Else one hung call in a hundred would stop one thread after the other, each until the monitor looks again
+        (benchmarks: hung_tools).
+        """
+        late = time.monotonic() - DUE
+        for job in self._claims.copy():
+            if job.started_at and job.started_at < late and not job.ended_at and job.meter.typical <= SHORT:
+                job.meter.typical = 1.0
         for port in list(self._ports.values()):
             port.wake()
 
