@@ -102,7 +102,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _page(measured: Sequence[table.Measured], argv: Sequence[str]) -> str:
-    machine = f"{platform.system()} {platform.release()}, {platform.machine()}, {os.cpu_count()} cores"
+    machine = f"{platform.system()}, {platform.machine()}, {os.cpu_count()} cores"
     return table.results(
         measured,
         command=" ".join(["python benchmarks/run.py", *argv]),
