@@ -11,6 +11,9 @@ from .pulse import Wake
 _UNNOTICED = 0.02  # seconds of waiting for the interpreter that are counted whatever the CPU clock says
 
 
+_NAP = 0.02  # seconds that a nap may have stood for, generously
+
+
 class Look(NamedTuple):
     """What the clocks say at one look, in seconds; ``loop_cpu`` is None when the thread's clock can't be read."""
 
@@ -37,9 +40,10 @@ class Stretch(NamedTuple):
     @classmethod
     def between(cls, before: Look, now: Look, wake: Wake) -> Stretch:
         # What we were late without waiting for the interpreter is the machine's doing, not the step's; and so is what
-        # we waited for it while the whole process used hardly any CPU: it was stopped, or starved.
+        # we waited for it without a nap (CPython waits in naps of 5 ms), and without the process using CPU: it was
+        # stopped, or starved.
         process_cpu = now.process_cpu - before.process_cpu
-        held = min(wake.held, 2 * process_cpu + _UNNOTICED)
+        held = min(wake.held, max(2 * process_cpu, wake.naps * _NAP) + _UNNOTICED)
         seconds = max(0.0, now.at - before.at - (wake.late - held))
         known = now.loop_cpu is not None and before.loop_cpu is not None
         return cls(
