@@ -800,3 +800,17 @@ async def test_a_busy_lane_keeps_no_monitor_awake_when_nothing_waits(lane: Threa
     await eventually(lambda: not lane._crew.watching)
     await asyncio.sleep(0.02)
     assert not lane._crew.watching
+
+
+async def test_a_short_tool_that_hangs_is_not_known_to_be_short_any_more() -> None:
+    # Else one hung call in a hundred stops one thread after the other, each until the monitor looks again.
+    lane, leave, meter = ThreadLane(), threading.Event(), Meter("usually quick", "thread", typical=0.00001)
+    future = asyncio.get_running_loop().create_future()
+    lane.submit(Job(leave.wait, (30,), {}, meter, future, "usually quick"))
+    async with asyncio.timeout(20):
+        while meter.typical < 1.0:  # the monitor sees to it while something waits; here we look ourselves
+            await asyncio.sleep(0.002)
+            lane._flush()
+    leave.set()
+    assert await future
+    lane.close()
