@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +78,15 @@ def test_help_loads_nothing_it_does_not_need() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert ended.stderr.strip() == ""
+
+
+def test_a_ctrl_c_that_an_import_turns_into_an_error_is_still_an_interruption(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "broken_off.py").write_text(
+        "import signal\n"
+        "try:\n    signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n    raise ImportError('half made') from None\n"  # what C extensions do
+    )
+    assert main(["run", "broken_off.py:f"]) == 130
+    assert capsys.readouterr().err == "linecook: interrupted.\n"

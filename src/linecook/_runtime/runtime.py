@@ -50,6 +50,7 @@ class Runtime:
       max_abandoned: most threads that may be lost to bodies that never ended; beyond that calls raise ``Refused``.
       processes: worker processes; None for as many as there are CPUs.
       stall: seconds for which the event loop may be blocked before a notice; None turns the watch off.
+        A loop on virtual time is never watched.
       drain: seconds that ``aclose`` gives background work to end by itself before it is cancelled; 0 cancels at once.
 
     A runtime touches no signals, no garbage collector and no default executor of the process.
@@ -157,7 +158,7 @@ class Runtime:
     def _attach(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         kept_on(loop)[Runtime] = self
-        if self._stall is not None:
+        if self._stall is not None and not getattr(loop, "is_virtual", False):
             self._watching.watch_loop(loop, self._stall, self.events)
 
     async def aclose(self) -> None:

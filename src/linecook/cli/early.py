@@ -22,6 +22,11 @@ def forget() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def was_pressed() -> bool:
+    """Say whether Ctrl-C came since ``remember``, or since ``hand_over``."""
+    return bool(_presses)
+
+
 def hand_over() -> None:
     """Give the signal back, for ``linecook.run`` to take.
 

@@ -58,7 +58,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     Attributes:
       clock: its time.
+      is_virtual: True. Nobody watches such a loop for stalls: a watch holds frames for an instant, and what was dropped
+        in one then dies on the thread of the watch, at a real moment that virtual time doesn't wait for.
     """
+
+    is_virtual = True
 
     def __init__(self, clock: VirtualClock | None = None) -> None:
         self.clock = clock or VirtualClock()
