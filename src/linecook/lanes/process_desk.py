@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.waitqueue import WaitQueue
 from . import wire
-from .base import DONE, QUEUED, RUNNING, Job, answer
+from .base import DONE, QUEUED, RUNNING, SLICE, AwaitedJob, Job, answer
 from .process_answers import take_value
 from .process_deaths import lost, turn_away, unable
 from .process_large import receive_in_thread
@@ -54,6 +54,10 @@ class Desk:
         self._timer_slow = False
         self._writing: set[Worker] = set()
         self.given_up: Job | None = None
+        self._ended: deque[Job] = deque()
+        self._telling = False
+        self._nothing: asyncio.Future[None] = loop.create_future()
+        self._nothing.set_result(None)
 
     # ---- taking jobs
 
@@ -202,14 +206,21 @@ class Desk:
     def _on_readable(self, worker: Worker) -> None:
         if worker.receiving or worker not in self.workers:
             return
-        gone = not self.collect(worker)
+        gone = not self._take_in(worker, ROUNDS)
         if gone:
             lost(self, worker)
         elif not worker.receiving:
             self._go_on(worker)
+        if not self._telling:
+            self._tell()
 
-    def collect(self, worker: Worker, rounds: int = ROUNDS) -> bool:
-        """Take the answers that have come; False when the worker is gone."""
+    def collect(self, worker: Worker) -> bool:
+        """Take all the answers that have come, and have them told soon; False when the worker is gone."""
+        there = self._take_in(worker, sys.maxsize)
+        self.tell_soon()
+        return there
+
+    def _take_in(self, worker: Worker, rounds: int) -> bool:
         try:
             for number, status, count, body, start, wall, cpu in worker.receive(rounds):
                 if status == wire.HELLO:
@@ -245,6 +256,8 @@ class Desk:
         meter.typical = wall if meter.calls == 0 else meter.typical + 0.2 * (wall - meter.typical)
         meter.calls += 1
         meter.wall += wall
+        if meter.spread is not None:
+            meter.spread.add(wall)
         if cpu >= 0.0:
             meter.cpu += cpu
             meter.cpu_wall += wall
@@ -252,7 +265,31 @@ class Desk:
         if job.error is not None:
             meter.failures += 1
         if job is not self.given_up:  # else whoever gives it up answers it
-            answer(job)
+            self._ended.append(job)
+
+    def tell_soon(self) -> None:
+        """Answer what has ended in the loop's next turn: a caller's next step can't run inside another's."""
+        if self._ended and not self._telling:
+            self._telling = True
+            self.loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        """Answer what has ended, a slice at a time, so that the loop serves others in between; called by the loop.
+
+        After the reading and not in it: a caller's next step may cancel another call, which reads too.
+        """
+        self._telling = True
+        ended, nothing = self._ended, self._nothing
+        try:
+            for _ in range(min(len(ended), SLICE)):
+                job = ended.popleft()
+                if isinstance(job, AwaitedJob):
+                    job.answer(nothing)
+                else:
+                    answer(job)
+        finally:  # a step may raise SystemExit through us
+            self._telling = False
+            self.tell_soon()
 
     def _go_on(self, worker: Worker) -> None:
         """After answers: refill, or give the worker back when nothing is left for it."""
@@ -351,12 +388,14 @@ class Desk:
             self.loop.call_soon(self.dispatch)
 
     def end_worker(self, worker: Worker) -> None:
-        """Kill *worker*; whoever waits gets another at once."""
+        """Kill *worker*; whoever waits gets another at once, and the next spare begins to get warm."""
         worker.kill()
         self.let_go(worker)
         self.lane.bury(worker)
         if self.waiting:
             self.dispatch()
+            # Not only when a body is seen to run long: where one hung, the next may be next (hung_processes).
+            self.lane.want_spare()
 
     # ---- looking after what runs
 

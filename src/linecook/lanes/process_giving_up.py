@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,7 @@ def _stop(desk: Desk, job: Job, worker: Worker, number: int) -> Work:
     desk.take_back_others(worker, number)
     if not worker.receiving:
         desk.given_up = job
-        gone = not desk.collect(worker, sys.maxsize)
+        gone = not desk.collect(worker)
         desk.given_up = None
         if gone:
             _forget(desk, worker, number)

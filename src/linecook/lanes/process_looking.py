@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,7 @@ def look(desk: Desk) -> None:
         _look_at(desk, worker, time.monotonic())
         several = several or len(worker.jobs) > 1
         if worker.reap():  # a process that the body forked may hold the socket open
-            desk.collect(worker, sys.maxsize)
+            desk.collect(worker)
             lost(desk, worker)
     if busy:
         desk.look_in(LOOK if several else GLANCE)

@@ -389,7 +389,7 @@ def _spawn(fds: list[int]) -> int:
     return os.posix_spawn(
         sys.executable,
         [sys.executable, *flags, PROGRAM],
-        os.environ,
+        {**wire.WARM, **os.environ},
         file_actions=actions,
         setpgroup=0,
         setsigmask=(),

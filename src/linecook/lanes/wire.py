@@ -43,6 +43,10 @@ STARTED_AT = 16  # number of the job whose body has begun; grows
 FLAGS_AT = 64
 FLAGS = 2048  # most jobs sent to one worker and not answered yet, those taken back included: each has its own flag
 
+# Environment of a worker, for its C library (glibc): keep up to 32 MB that bodies have freed. By default every megabyte
+# goes back to the system and comes again page by page; so 2.5 times as many calls with 1 MB in and out (process_1mb).
+WARM = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)}
+
 BULKY_BYTES = 64 * 1024
 BUFFER_BYTES = 16 * 1024  # smaller buffers aren't worth a place of their own
 

@@ -61,6 +61,9 @@ def main() -> None:
     os.closerange(PAGE_FD + 1, 1 << 16)
     os.register_at_fork(after_in_child=_leave)
     _take_main_away()
+    for name, setting in wire.WARM.items():  # for this process, not for the children of its bodies
+        if os.environ.get(name) == setting:
+            del os.environ[name]
     try:
         _Server(sock, page).serve()
     except (EOFError, OSError):

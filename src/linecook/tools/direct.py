@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import get_running_loop
-from collections.abc import Callable, Generator
-from contextvars import copy_context
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context, copy_context
 from time import monotonic
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from .._core.context import Priority, current_frame, inherited_priority
+from .._core.context import Frame, Priority, current_frame, inherited_priority
 from .._core.deadline import remaining_for
 from .._core.timers import line_of
 from .._runtime import Runtime, current
@@ -161,6 +161,13 @@ class DirectCall(ToolCall[R_co]):
         way: Any = self.tool.run
         steps: Generator[Any, None, R_co] = way.steps(self)
         return steps
+
+    def open(self, parent: Frame | None, context: Context) -> Coroutine[Any, Any, R_co]:
+        # Who opens a call awaits what it gets: no coroutine of ours needs to stand around the steps (process_noop).
+        self._take(parent)
+        way: Any = self.tool.run
+        awaitable: Any = _Steps(way.steps(self))
+        return awaitable  # type: ignore[no-any-return]
 
 
 class TimedJob(AwaitedJob):
