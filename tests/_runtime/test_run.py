@@ -36,6 +36,14 @@ def program(text: str, *args: str) -> "subprocess.Popen[str]":
     )
 
 
+def press_and_hear(process: "subprocess.Popen[str]", word: str) -> None:
+    """Press Ctrl-C, and wait until the program says so: of two signals that wait to be taken, the kernel makes one."""
+    assert process.stderr is not None
+    process.send_signal(signal.SIGINT)
+    while word not in process.stderr.readline():
+        assert process.poll() is None
+
+
 def test_run_returns_what_the_program_returns() -> None:
     assert run(answer()) == 42
 
@@ -168,8 +176,7 @@ def test_ctrl_c_twice_cancels_everything() -> None:
     """)
     assert process.stdout is not None
     process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    press_and_hear(process, "stopping")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert "tidied" in out
@@ -196,9 +203,8 @@ def test_ctrl_c_a_third_time_ends_the_process_whatever_it_does() -> None:
     """)
     assert process.stdout is not None
     process.stdout.readline()
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+    press_and_hear(process, "stopping")
+    press_and_hear(process, "cancelling")
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
