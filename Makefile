@@ -27,7 +27,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python $(PYTHON) --python-vers
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick bench lint format types ci lock clean
+.PHONY: help demo test quick guests bench docs plots lint format types ci lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1	/p' Makefile | expand -t 10
@@ -41,8 +41,19 @@ test: $(VENV)/.test  ## every test (make test ARGS="-k deadline")
 quick: $(VENV)/.test  ## the tests that take milliseconds
 	@$(RUN) -m pytest -m "not slow" $(ARGS)
 
+guests: $(VENV)/.guests  ## tools in the hands of Pydantic AI, OpenAI Agents, LangGraph, MCP
+	@$(RUN) -c "import agents, langgraph, mcp, pydantic_ai"
+	@$(RUN) -m pytest tests/guests $(ARGS)
+
 bench: $(VENV)/.bench  ## linecook and its peers side by side
 	@$(RUN) benchmarks/run.py $(ARGS)
+
+docs: $(VENV)/.docs  ## the site, from docs/ into site/; a broken link is an error (make plots: its figures again)
+	@$(RUN) docs/reference/write.py
+	@$(RUN) -m zensical build --clean --strict
+
+plots: $(VENV)/.docs  ## the plots of docs/explanation/, from real runs on this machine
+	@for plot in docs/plots/[a-z]*.py; do $(RUN) $$plot || exit 1; done
 
 lint: $(VENV)/.test  ## ruff: rules and format
 	@$(RUN) -m ruff check .
@@ -63,6 +74,8 @@ lock: | $(UV)
 	$(COMPILE) pyproject.toml --group build -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group build --group test -c requirements/runtime.txt -o requirements/test.txt
 	$(COMPILE) pyproject.toml --group build --group bench -c requirements/test.txt -o requirements/bench.txt
+	$(COMPILE) pyproject.toml --group build --group guests -c requirements/test.txt -o requirements/guests.txt
+	$(COMPILE) pyproject.toml --group build --group docs -c requirements/test.txt -c requirements/bench.txt -o requirements/docs.txt
 	echo uv | $(COMPILE) - -o requirements/uv.txt
 
 clean:  ## remove the environments
@@ -76,9 +89,11 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(UV)
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.test $(VENV)/.bench: $(VENV)/.%: requirements/%.txt $(VENV)/.runtime
+$(VENV)/.test $(VENV)/.bench $(VENV)/.guests $(VENV)/.docs: $(VENV)/.%: requirements/%.txt $(VENV)/.runtime
 	@$(INSTALL) --require-hashes -r requirements/$*.txt
 	@touch $@
+
+$(VENV)/.guests: $(VENV)/.test
 
 .uv/bin/uv: requirements/uv.txt
 	@$(FOUND)

@@ -5,6 +5,7 @@ A program keeps its blocks on the lines they have in the page, so that a traceba
 
 ``<!-- continues -->``        goes on from the Python block before it, as one program
 ``<!-- not run: reason -->``  is type-checked only
+``<!-- guest: module -->``    needs that package of the group ``guests``: run and type-checked in tests/guests
 ``<!-- raises: Name -->``     ends with that exception, and with no other
 ``<!-- prints -->``           above a ``text`` block: what the program before it prints; ``...`` stands for anything
 """
@@ -19,8 +20,8 @@ FENCE = re.compile(
     r"^(?P<fence>```+)(?P<language>\w*)[^\n]*\n(?P<body>.*?)^(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL
 )
 MARK = re.compile(r"<!--\s*(?P<mark>.*?)\s*-->\s*\Z", re.DOTALL)
-KNOWN = re.compile(r"(?P<name>continues|not run|raises|prints)(?::\s*(?P<value>.+))?\Z", re.DOTALL)
-NEEDS_VALUE = {"continues": False, "not run": True, "raises": True, "prints": False}
+KNOWN = re.compile(r"(?P<name>continues|not run|guest|raises|prints)(?::\s*(?P<value>.+))?\Z", re.DOTALL)
+NEEDS_VALUE = {"continues": False, "not run": True, "guest": True, "raises": True, "prints": False}
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class Program:
     source: str = ""
     raises: str | None = None  # the name of the exception that ends it
     not_run: str | None = None  # the reason
+    guest: str | None = None  # the package it can't do without
     prints: list[str] = field(default_factory=list[str])
 
     @property
@@ -56,9 +58,10 @@ def pages(root: Path = ROOT) -> list[Path]:
     return [page for page in [root / "README.md", *sorted(root.glob("docs/**/*.md"))] if page.exists()]
 
 
-def programs(of: Iterable[Path]) -> list[Program]:
-    """Every program of the pages *of*, in their order."""
-    return [program for page in of for program in programs_of_page(page, page.read_text())]
+def programs(of: Iterable[Path], *, guests: bool = False) -> list[Program]:
+    """Every program of the pages *of*, in their order: those that need no guest, or those that do."""
+    found = [program for page in of for program in programs_of_page(page, page.read_text())]
+    return [program for program in found if (program.guest is not None) == guests]
 
 
 def programs_of_page(page: Path, text: str) -> list[Program]:
@@ -72,6 +75,7 @@ def programs_of_page(page: Path, text: str) -> list[Program]:
                 found.append(Program(page, line))
             found[-1].add(line, body)
             found[-1].raises = value if mark == "raises" else found[-1].raises
+            found[-1].guest = value if mark == "guest" else found[-1].guest
             found[-1].not_run = value if mark == "not run" else found[-1].not_run
         elif mark == "prints":
             found[-1].prints.append(body)
@@ -97,6 +101,7 @@ def _known(place: str, mark: str) -> tuple[str, str]:
     if known is None or NEEDS_VALUE[known["name"]] != bool(known["value"]):
         # A misspelt marker would silently run, or not run, what it stands over.
         raise ValueError(
-            f"{place}: unknown marker {mark!r}; there are 'continues', 'not run: why', 'raises: Name', 'prints'"
+            f"{place}: unknown marker {mark!r}; there are 'continues', 'not run: why', 'guest: module', "
+            "'raises: Name', 'prints'"
         )
     return known["name"], known["value"] or ""

@@ -21,9 +21,10 @@ def test_a_lock_is_pins_with_hashes_and_nothing_else(lock) -> None:
 
 def test_the_locks_agree() -> None:
     """They fill one environment: what the tests add never moves what the demo runs on."""
-    runtime, test, bench = (pins(name) for name in ("runtime", "test", "bench"))
+    runtime, test, bench, guests, docs = (pins(name) for name in ("runtime", "test", "bench", "guests", "docs"))
     assert runtime.items() <= test.items()
-    assert [name for name in bench.keys() & test.keys() if bench[name] != test[name]] == []
+    for more in (bench, guests, docs):
+        assert [name for name in more.keys() & test.keys() if more[name] != test[name]] == []
 
 
 def test_every_declared_dependency_is_locked() -> None:
@@ -33,6 +34,8 @@ def test_every_declared_dependency_is_locked() -> None:
         "runtime": [*project["project"]["dependencies"], *project["build-system"]["requires"], *groups["build"]],
         "test": [*groups["test"], *groups["check"]],
         "bench": groups["bench"],
+        "guests": groups["guests"],
+        "docs": groups["docs"],
     }
     for lock, requirements in declared.items():
         names = {re.match(r"[\w.-]+", text)[0].lower() for text in requirements if isinstance(text, str)}

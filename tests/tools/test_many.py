@@ -1237,3 +1237,14 @@ async def test_an_error_goes_with_its_outcome():
         assert seen() is None
     finally:
         gc.enable()
+
+
+async def test_arguments_that_do_not_fit_are_a_failure_of_their_own_call():
+    @agent
+    async def double(number: int) -> int:
+        return 2 * number
+
+    wrong: Any = double
+    outcomes = await settle([double(1), wrong(), double(3)])
+    assert [type(outcome) for outcome in outcomes] == [Ok, Failed, Ok]
+    assert "missing 1 required positional argument" in str(outcomes.failures[0].error)

@@ -561,3 +561,22 @@ async def test_another_task_may_read_on_where_one_has_stopped(clock: VirtualCloc
         return [piece async for piece in pieces]
 
     assert await asyncio.create_task(rest()) == [1]
+
+
+def test_a_stream_that_nobody_reads_is_reported_as_a_coroutine_never_awaited():
+    @agent
+    async def pieces() -> AsyncIterator[int]:
+        yield 1
+
+    with pytest.warns(RuntimeWarning, match=r"<stream pieces\(\)> was never read"):
+        pieces()
+
+
+async def test_a_stream_that_was_closed_or_tried_in_the_wrong_way_is_not_reported_besides():
+    @agent
+    async def pieces() -> AsyncIterator[int]:
+        yield 1
+
+    await pieces().aclose()
+    with pytest.raises(UsageError, match="async for"):
+        list(pieces())  # type: ignore[call-overload]

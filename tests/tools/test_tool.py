@@ -132,6 +132,39 @@ def test_a_bound_tool_has_the_methods_signature_and_names() -> None:
     assert bound.lane == "thread"
 
 
+class Cafe:
+    """Its annotations are strings, as all are under ``from __future__ import annotations``."""
+
+    @tool
+    def order(self, dish: "Dish", at: "int | None" = None) -> "Dish":
+        return dish
+
+    @tool
+    def pay(self, what: "OnlyForTypeCheckers") -> None: ...  # type: ignore[name-defined] # noqa: F821
+
+
+class Dish: ...
+
+
+def test_string_annotations_of_a_bound_tool_are_resolved_where_the_method_was_written() -> None:
+    order = Cafe().order
+    expected = {"dish": Dish, "at": int | None, "return": Dish}
+    assert typing.get_type_hints(order) == typing.get_type_hints(order.body) == expected
+    # Frameworks ask so; of a __signature__ inspect resolves nothing itself.
+    signature = inspect.signature(order, eval_str=True)
+    assert [one.annotation for one in signature.parameters.values()] == [Dish, int | None]
+    assert str(inspect.signature(Cafe().pay)) == "(what: 'OnlyForTypeCheckers') -> None"
+
+
+def test_a_bound_tool_is_a_routine_as_bound_methods_are() -> None:
+    # openai-agents refuses other callables that have annotations of their own.
+    bound = Kitchen("k").cook
+    assert inspect.isroutine(bound)
+    assert inspect.isroutine(fetch)
+    desk = type("Desk", (), {"cook": bound})
+    assert desk().cook is bound
+
+
 def test_body_is_the_untouched_function() -> None:
     def plain(x: int) -> int:
         return x + 1

@@ -105,9 +105,12 @@ class Call(CallFrame, _Coroutine[R_co]):
             return tool.run(self)
         # Nothing but the body: it needs no frame of ours around it in a context of its own (fanout_100k).
         context.run(current_frame.set, self)
+        try:
+            body: Coroutine[Any, Any, R_co] = tool.body(*self.args, **self.kwargs)
+        except TypeError:  # arguments that don't fit: raised again where the call is awaited, as its own failure
+            return tool.run(self)
         self.attempts = 1
         self.running = -monotonic()
-        body: Coroutine[Any, Any, R_co] = tool.body(*self.args, **self.kwargs)
         return body
 
     def _take(self, parent: Frame | None) -> None:

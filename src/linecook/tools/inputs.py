@@ -144,7 +144,7 @@ def ending_of(error: BaseException, name: str) -> BaseException:
 
 def discard(item: Any) -> None:
     """Give up *item*, which was handed over and will not run, so that nobody reports it as never awaited."""
-    if isinstance(item, CallFrame):
+    if isinstance(item, CallFrame | Stream):
         item.discard()
     elif inspect.iscoroutine(item):
         if inspect.getcoroutinestate(item) == inspect.CORO_CREATED:  # another task may be running it

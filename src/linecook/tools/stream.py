@@ -7,6 +7,7 @@ otherwise wait for each other for ever); pulls are jobs of its lane, in one cont
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
@@ -80,13 +81,15 @@ class Stream(AsyncIterator[Piece]):
 
     Leaving the loop early? ``async with write(question) as pieces: async for piece in pieces`` ends the body when the
     block is left. A stream that is dropped half read is cancelled too, and seen to its end by the loop's supervisor;
-    so is one whose reader is a task that was cancelled, when that task ends. It is read once, by one task at a time.
+    so is one whose reader is a task that was cancelled, when that task ends. It is read once, by one task at a time;
+    one that is dropped unread is reported as a coroutine that was never awaited.
     """
 
     def __init__(self, tool: Tool[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._frame = StreamFrame(tool, args, kwargs)
         self._pump: Pump | None = None
         self._closed = False
+        self._asked = False  # somebody has tried to read it, or was told how
 
     @property
     def call(self) -> CallFrame:
@@ -104,6 +107,7 @@ class Stream(AsyncIterator[Piece]):
           TimedOutError: the stream's ``timeout`` or ``idle_timeout`` passed; the body is cancelled.
           the body's own error, after the last piece that it made.
         """
+        self._asked = True
         if self._pump is None:
             if self._closed:
                 raise StopAsyncIteration
@@ -122,6 +126,10 @@ class Stream(AsyncIterator[Piece]):
         if self._pump is not None:
             await self._pump.close("caller")
 
+    def discard(self) -> None:
+        """Note that the stream was handed over and will not be read; it isn't reported as unread."""
+        self._asked = True
+
     async def __aenter__(self) -> Stream[Piece]:
         return self
 
@@ -131,9 +139,11 @@ class Stream(AsyncIterator[Piece]):
         await self.aclose()
 
     def __await__(self) -> Any:
+        self._asked = True
         raise UsageError(f"{self!r} is a stream: read it with 'async for', not with 'await'")
 
     def __iter__(self) -> Any:
+        self._asked = True
         raise UsageError(
             f"{self!r} is read with 'async for', not with 'for': linecook runs generators off the reader's task"
         )
@@ -142,6 +152,8 @@ class Stream(AsyncIterator[Piece]):
         pump = self._pump
         if pump is not None:
             pump.drop()
+        elif not (self._asked or self._closed):  # as a call that was never awaited
+            warnings.warn(f"{self!r} was never read", RuntimeWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
         return f"<stream {self._frame!r}>"

@@ -62,6 +62,7 @@ class Tool(Generic[P, R]):
     __name__: str
     __qualname__: str
     __code__: types.CodeType
+    __globals__: dict[str, Any]
     __defaults__: tuple[Any, ...] | None
     __kwdefaults__: dict[str, Any] | None
 
@@ -134,6 +135,9 @@ class BoundTool(Generic[P, R]):
         self.__doc__ = tool.__doc__
         self.__annotations__ = tool.__annotations__  # a class has some of its own, once anybody has asked for them
 
+    def __get__(self, instance: object, owner: type | None = None) -> Self:
+        return self  # bound already. By this inspect.isroutine knows a method, and the OpenAI Agents SDK a function
+
     @property
     def body(self) -> Callable[P, Any]:
         """The untouched method."""
@@ -153,7 +157,11 @@ class BoundTool(Generic[P, R]):
 
     @property
     def __signature__(self) -> inspect.Signature:
-        signature = inspect.signature(self.__func__)
+        # Resolved here: of a __signature__ inspect returns strings as they are, whatever eval_str asks for.
+        try:
+            signature = inspect.signature(self.__func__, eval_str=True)
+        except Exception:  # a name that is there for type checkers only
+            signature = inspect.signature(self.__func__)
         return signature.replace(parameters=list(signature.parameters.values())[1:])
 
     def __getattr__(self, name: str) -> Any:
@@ -179,7 +187,9 @@ class BoundTool(Generic[P, R]):
 
 
 _NOT_BORROWED = ("__func__", "__self__")
-_FUNCTION_LIKE = ("__name__", "__qualname__", "__code__", "__defaults__", "__kwdefaults__", "__annotations__")
+_FUNCTION_LIKE = (
+    "__name__", "__qualname__", "__code__", "__globals__", "__defaults__", "__kwdefaults__", "__annotations__",
+)  # fmt: skip
 
 
 def _with_options(tool: Tool[P, R], changes: dict[str, Any]) -> Tool[P, R]:
@@ -214,6 +224,7 @@ def _look_like(tool: Tool[Any, Any], body: Any) -> None:
     tool.__module__ = getattr(body, "__module__", __name__)
     tool.__doc__ = getattr(body, "__doc__", None)
     tool.__annotations__ = getattr(body, "__annotations__", {})
+    tool.__globals__ = getattr(inspect.unwrap(body), "__globals__", {})  # where names in its annotations are looked up
     tool.__defaults__ = getattr(body, "__defaults__", None)
     tool.__kwdefaults__ = getattr(body, "__kwdefaults__", None)
     tool.__wrapped__ = body  # type: ignore[attr-defined]
