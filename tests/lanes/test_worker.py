@@ -16,7 +16,8 @@ from linecook._core.meter import Meter
 from linecook.lanes import worker_hooks
 from linecook.lanes.base import Job
 from linecook.lanes.process import ProcessLane
-from linecook.lanes.worker_errors import decode, encode
+from linecook.lanes.worker_errors import decode
+from linecook.lanes.worker_failures import encode
 from tests.lanes import process_bodies as bodies
 
 

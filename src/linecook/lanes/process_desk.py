@@ -256,8 +256,8 @@ class Desk:
         meter.typical = wall if meter.calls == 0 else meter.typical + 0.2 * (wall - meter.typical)
         meter.calls += 1
         meter.wall += wall
-        if meter.spread is not None:
-            meter.spread.add(wall)
+        if meter.latest is not None:
+            meter.latest.append(wall)
         if cpu >= 0.0:
             meter.cpu += cpu
             meter.cpu_wall += wall

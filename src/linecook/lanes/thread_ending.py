@@ -49,8 +49,8 @@ def deliver(done: deque[Job], most: int, nothing: asyncio.Future[None]) -> None:
         meter = job.meter
         meter.calls += 1
         meter.wall += job.ended_at - job.started_at
-        if meter.spread is not None:
-            meter.spread.add(job.ended_at - job.started_at)
+        if meter.latest is not None:
+            meter.latest.append(job.ended_at - job.started_at)
         if job.error is not None:
             meter.failures += 1
         if job.state == DONE:

@@ -45,6 +45,9 @@ deadline: float | None = None
 key: str | None = None
 """The key of the call under way, the same for all its attempts; None: it isn't a tool with effect="keyed"."""
 
+_failures: Any = None
+"""The module that takes exceptions apart, once one was needed."""
+
 _specs: dict[int, tuple[str, Any, str]] = {}
 _bodies: dict[int, Callable[..., Any]] = {}
 _runs: dict[int, int] = {}
@@ -286,17 +289,29 @@ def _by_value(status: int, value: Any, error: BaseException) -> tuple[int, bytes
 
 
 def _describe(error: BaseException) -> dict[str, Any]:
-    """Return an exception in parts that can always travel; ``worker_errors`` is imported with the first one."""
+    """Return an exception in parts that can always travel; what does it is imported with the first one."""
+    global _failures
     try:
-        from linecook.lanes.worker_errors import encode
-
-        return encode(error)
+        if _failures is None:
+            _failures = _import_beside("worker_failures")
+        parts: dict[str, Any] = _failures.encode(error)
+        return parts
     except BaseException as trouble:
         text = f"{type(error).__qualname__} (it can't be described: {trouble!r})"
         return {
             "whole": None, "class": None, "args": None, "state": {}, "notes": [], "type": type(error).__qualname__,
             "message": "", "traceback": text, "pid": os.getpid(),
         }  # fmt: skip
+
+
+def _import_beside(name: str) -> Any:
+    """Import the file *name* that stands beside this one, by path, and leave no trace of it for user code to meet."""
+    sys.path.insert(0, __file__.rpartition("/")[0])
+    try:
+        return __import__(name)
+    finally:
+        del sys.path[0]
+        sys.modules.pop(name, None)
 
 
 def _flush() -> None:
