@@ -167,3 +167,21 @@ async def test_what_is_no_call_is_refused_by_name() -> None:
     for thing in (3, None, "soup", [1]):
         with pytest.raises(UsageError, match=r"expected a call such as fetch\(url\), or a coroutine; got"):
             call_from(thing)
+
+
+def test_a_call_has_its_name_from_its_first_moment() -> None:
+    # The stall watch meets frames while they are made; one without a name ended its sampling.
+    class Watched(ForeignCall):
+        __slots__ = ()
+
+        def start_empty(self, *args: Any) -> None:
+            names.append(self.name)
+            super().start_empty(*args)
+
+    async def bake() -> None: ...
+
+    names: list[str] = []
+    coroutine = bake()
+    Watched(coroutine)
+    coroutine.close()
+    assert names[0].endswith("bake")

@@ -7,7 +7,7 @@ import pytest
 
 from linecook._core.callframe import ForeignCall
 from linecook._core.endings import EXITS, cancellation_requested, contained, reason_of
-from linecook.errors import BodyExited
+from linecook.errors import BodyExited, CallCancelled
 
 
 @pytest.mark.parametrize("kind", EXITS)
@@ -18,6 +18,13 @@ def test_an_exit_is_contained_with_the_original_as_its_cause(kind: type[BaseExce
     assert told.__cause__ is error
     assert "the body of bake('pie') raised" in str(told)
     assert "raise an ordinary exception" in str(told)
+
+
+def test_an_operators_cancellation_is_told_in_the_operators_words() -> None:
+    told = contained(asyncio.CancelledError("operator: stuck since noon"), "bake('pie')")
+    assert isinstance(told, CallCancelled)
+    assert "bake('pie') was cancelled from outside (operator: stuck since noon)" in str(told)
+    assert told.work == "stopped"
 
 
 @pytest.mark.parametrize("error", [ValueError(), RuntimeError("x"), ExceptionGroup("g", [KeyError()]), Warning()])

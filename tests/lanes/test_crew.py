@@ -204,6 +204,19 @@ def test_closing_waits_for_what_threads_close_and_never_longer_than_told(gate: t
     assert time.monotonic() - before < PATIENCE / 2
 
 
+def test_closing_waits_for_a_thread_that_is_on_the_list_and_has_not_started_yet() -> None:
+    kitchen = Kitchen(threads=1)
+    coming = Worker("coming", lambda me: kitchen.crew.workers.discard(me))
+    kitchen.crew.workers.add(coming)
+    closing = threading.Thread(target=kitchen.crew.close, args=(PATIENCE, kitchen.busy))
+    closing.start()
+    time.sleep(0.01)
+    assert closing.is_alive()
+    coming.thread.start()
+    closing.join(PATIENCE)
+    assert not closing.is_alive()
+
+
 def test_the_monitor_goes_home_with_its_crew(gate: threading.Event) -> None:
     kitchen = Kitchen(threads=1, max_threads=1)
     kitchen.crew.watch()

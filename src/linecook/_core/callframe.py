@@ -184,9 +184,9 @@ class ForeignCall(CallFrame):
     __slots__ = ("_coroutine",)
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine  # first: the stall watch may meet this frame at any moment, and asks for its name
         super().__init__()
         self.start_empty((), NO_ARGUMENTS)
-        self._coroutine = coroutine
 
     @property
     def name(self) -> str:

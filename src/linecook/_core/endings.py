@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from .context import Frame
-from .errors import BodyExited
+from .errors import BodyExited, CallCancelled, Work
 
 EXITS = (StopIteration, StopAsyncIteration, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError)
 """What a body may raise and nobody may let through: it would end the loop, hang the waiter or pass for a cancel."""
@@ -25,6 +25,8 @@ def contained(error: BaseException, label: str, frame: Frame | None = None) -> B
         error = error.__cause__
     if not isinstance(error, EXITS):
         return error
+    if (word := operators_word(error)) is not None:
+        return CallCancelled(f"{label} was cancelled from outside ({word})", call=frame, work=_left_of(frame))
     exited = BodyExited(
         f"the body of {label} raised {error!r}. It reaches you as BodyExited, since it would otherwise stop the event "
         "loop or be taken for a cancellation; raise an ordinary exception, or return, instead.",
@@ -32,6 +34,16 @@ def contained(error: BaseException, label: str, frame: Frame | None = None) -> B
     )
     exited.__cause__ = error
     return exited
+
+
+def _left_of(frame: Frame | None) -> Work:
+    return "abandoned" if getattr(frame, "left_behind", False) else "stopped"
+
+
+def operators_word(error: BaseException) -> str | None:
+    """Return the reason of a cancellation that an operator asked for (`linecook cancel`); None for any other."""
+    word = str(error.args[0]) if isinstance(error, asyncio.CancelledError) and error.args else ""
+    return word if word.startswith("operator") else None
 
 
 def cancellation_requested(task: asyncio.Task[object] | None) -> bool:

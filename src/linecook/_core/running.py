@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from .callframe import CallFrame
-from .endings import cancellation_requested
+from .endings import cancellation_requested, operators_word
 from .errors import Work
 from .outcome import Cancelled, Ok, Outcome, failure_from
 
@@ -48,7 +48,7 @@ def outcome_of(
     _settle_times(call, body)
     if isinstance(error, asyncio.CancelledError):
         if reason is None and cancellation_requested(asyncio.current_task()):
-            reason = "caller"
+            reason = operators_word(error) or "caller"
         if reason is not None:
             return Cancelled(reason, call, work=left_of(call))
     return failure_from(call.told(error), call)

@@ -210,7 +210,7 @@ class Scope:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
+    ) -> bool | None:  # not bool, by which type checkers would take every name bound in the block for perhaps unbound
         raised = error
         error = await self._finish(error)
         self._open = False

@@ -231,7 +231,11 @@ class Crew:
             leaving = (self.workers - self.lost - busy()) | self.leaving
             if not leaving:
                 break
-            leaving.pop().thread.join(min(left, STALLED))
+            thread = leaving.pop().thread
+            if thread.ident is None:  # it is on the list and will start in this very moment
+                time.sleep(0.001)
+            else:
+                thread.join(min(left, STALLED))
 
     def monitor_leaves(self) -> bool:
         """Let the monitor go home with a closed crew, unless it has been called again."""

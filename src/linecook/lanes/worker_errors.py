@@ -1,4 +1,4 @@
-"""The parent's half of an exception's way home: put together again from the parts that ``worker_failures`` made of it."""
+"""The parent's half of an exception's way home: put together again from the parts ``worker_failures`` made of it."""
 
 from __future__ import annotations
 

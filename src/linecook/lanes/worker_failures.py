@@ -1,4 +1,4 @@
-"""The worker's half of an exception's way home: taken apart so that it always travels. Put together by ``worker_errors``.
+"""The worker's half of an exception's way home: taken apart so that it always travels; see ``worker_errors``.
 
 Its class may refuse to be pickled, its constructor to be called with ``args`` alone (one that wants two arguments
 breaks the standard pool for good); its traceback can't travel at all and goes as a note. Imported by path with the

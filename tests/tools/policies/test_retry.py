@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from linecook import Retry, Runtime, agent, call_key, fail_after, settle, tool
-from linecook.errors import AlreadyRun, NestedTool, TimedOutError, UsageError
+from linecook.errors import AlreadyRun, CallCancelled, NestedTool, TimedOutError, UsageError
 from linecook.testing import VirtualClock
 from linecook.tools.policies.retry import retry_after
 
@@ -241,6 +241,10 @@ async def test_the_back_off_ends_with_a_cancel(clock: VirtualClock) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert len(server.asked) == 1
+
+
+async def test_a_call_that_was_cancelled_is_not_made_again() -> None:
+    assert not Retry(on=Exception).wants(CallCancelled("fetch() was cancelled from outside (operator)"))
 
 
 async def test_no_place_of_a_limit_is_held_during_the_back_off(clock: VirtualClock) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..._core.deadline import check_seconds, remaining
-from ..._core.errors import UsageError
+from ..._core.errors import CallCancelled, UsageError
 from ..._runtime import current
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Retry:
 
     def wants(self, error: BaseException) -> bool:
         """Say whether *error* is worth another attempt. Errors in the program's text and cancellations never are."""
-        if isinstance(error, (UsageError, asyncio.CancelledError)):
+        if isinstance(error, (UsageError, CallCancelled, asyncio.CancelledError)):
             return False
         on: Any = self.on
         return isinstance(error, on) if isinstance(on, (type, tuple)) else bool(on(error))
