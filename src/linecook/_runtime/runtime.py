@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,6 +53,8 @@ class Runtime:
       stall: seconds for which the event loop may be blocked before a notice; None turns the watch off.
         A loop on virtual time is never watched.
       drain: seconds that ``aclose`` gives background work to end by itself before it is cancelled; 0 cancels at once.
+      control: whether ``linecook top``, ``ps``, ``tree`` and ``cancel`` can look inside while it is open, over a Unix
+        socket that this user alone can reach. A socket that can't be opened is a warning in the log, and no more.
 
     A runtime touches no signals, no garbage collector and no default executor of the process.
     """
@@ -66,6 +69,7 @@ class Runtime:
         processes: int | None = None,
         stall: float | None = 0.1,
         drain: float = 5.0,
+        control: bool = False,
     ) -> None:
         check_seconds(stall, "Runtime's stall")
         if stall == 0:
@@ -83,19 +87,21 @@ class Runtime:
         if max_threads < threads:
             raise ValueError(f"Runtime's max_threads ({max_threads}) must not be below threads ({threads})")
         self.events = Events()
-        self._prepare(Lanes(self.events, bounds, processes), stall, drain)
+        self._prepare(Lanes(self.events, bounds, processes), stall, drain, control)
 
-    def _prepare(self, lanes: Lanes, stall: float | None, drain: float) -> None:
+    def _prepare(self, lanes: Lanes, stall: float | None, drain: float, control: bool = False) -> None:
         self._lanes = lanes
         self._owns_lanes = lanes is not _shared_lanes
         self._stall = stall
         self._drain = drain
+        self._control = control
         self._loop: asyncio.AbstractEventLoop | None = None
         self._exits = AsyncExitStack()
         self._background: dict[Handle[Any], None] = {}
         self._watching = Watching(self.meter)
         self._fanouts: WeakSet[Any] = WeakSet()
         self._guard: AsyncGenerator[None, None] | None = None
+        self.thread_ident = 0  # of the thread that runs the loop
         self._previous: Runtime | None = None  # what was open on the loop before
         self._outer: Runtime | None = None  # what was current in the context before
         self.closed = False
@@ -104,6 +110,8 @@ class Runtime:
         self.outstanding = 0
         self.lanes: dict[str, Lane] = {}
         self.meters: dict[Any, Meter] = {}
+        self.facts: Any = None  # of whoever runs it and counts its outcomes, for `linecook top`; None: nobody does
+        self.timers_wanted = 0  # how many readers want the times of the latest bodies
         self.opened: dict[Any, Any] = {}
         self.limits: dict[Any, Any] = {}
 
@@ -157,9 +165,15 @@ class Runtime:
 
     def _attach(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self.thread_ident = threading.get_ident()
         kept_on(loop)[Runtime] = self
         if self._stall is not None and not getattr(loop, "is_virtual", False):
             self._watching.watch_loop(loop, self._stall, self.events)
+        if self._control:
+            from .control import CONTROL  # with sockets and their directories: only who opens one pays for it
+
+            CONTROL.add(self)
+            self.push_exit(CONTROL.wait_answered)  # the first in, the last out
 
     async def aclose(self) -> None:
         """Wind down: wait ``drain`` seconds for background work, cancel the rest, close resources in reverse order.
@@ -198,6 +212,10 @@ class Runtime:
         await see_end(supervisor_of(asyncio.get_running_loop()).tasks, 0.5)
 
     def _detach(self) -> None:
+        if self._control:
+            from .control import CONTROL
+
+            CONTROL.remove(self)
         self._watching.end()
         if self._owns_lanes:
             self._lanes.close(wait=0.5)
@@ -250,6 +268,7 @@ class Runtime:
         found = self.meters.get(key)
         if found is None:
             found = self.meters[key] = Meter(name, lane)
+            found.listen(self.timers_wanted > 0)
         return found
 
     def drain(self) -> None:
