@@ -1,0 +1,141 @@
+"""docs/decision-guide.md, "State between tasks": Lock, Semaphore, Queue."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from linecook import agent, tool
+from linecook.errors import NestedTool
+
+NeverEnds = Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, bool]]
+
+
+@pytest.mark.parametrize("rounds", [1, 10, 100])
+async def test_the_unlocked_counter_loses_exactly_half_every_time(rounds: int) -> None:
+    counter = 0
+
+    async def count() -> None:
+        nonlocal counter
+        for _ in range(rounds):
+            before = counter
+            await asyncio.sleep(0)  # everybody else reads the same number here
+            counter = before + 1
+
+    await asyncio.gather(count(), count())
+    assert counter == rounds  # of 2 * rounds: never sometimes, always exactly half
+
+
+async def test_a_lock_that_is_forgotten_once_protects_nothing() -> None:
+    balance, lock = 100, asyncio.Lock()
+
+    async def withdraw(amount: int) -> None:
+        nonlocal balance
+        async with lock:
+            before = balance
+            await asyncio.sleep(0)
+            balance = before - amount
+
+    async def withdraw_elsewhere(amount: int) -> None:
+        nonlocal balance
+        before = balance
+        await asyncio.sleep(0)
+        balance = before - amount
+
+    await asyncio.gather(withdraw(10), withdraw_elsewhere(20))
+    assert balance in (80, 90)  # one of the two is lost, in silence
+
+
+async def test_a_lock_taken_twice_by_one_task_waits_for_itself(never_ends: NeverEnds) -> None:
+    lock = asyncio.Lock()
+
+    async def outer() -> None:
+        async with lock:
+            await inner()
+
+    async def inner() -> None:
+        async with lock:
+            pass
+
+    assert await never_ends(outer())
+
+
+async def test_two_locks_in_different_order_wait_for_each_other(never_ends: NeverEnds) -> None:
+    pan, knife = asyncio.Lock(), asyncio.Lock()
+
+    async def hold(first: asyncio.Lock, second: asyncio.Lock) -> None:
+        async with first:
+            await asyncio.sleep(0)
+            async with second:
+                pass
+
+    async def both() -> None:
+        await asyncio.gather(hold(pan, knife), hold(knife, pan))
+
+    assert await never_ends(both())
+
+
+async def test_nested_places_of_one_semaphore_wait_for_each_other(never_ends: NeverEnds) -> None:
+    places = asyncio.Semaphore(2)
+
+    async def research(depth: int) -> None:
+        async with places:
+            await asyncio.sleep(0)
+            if depth:
+                await research(depth - 1)  # waits for a place while it holds one
+
+    async def two() -> None:
+        await asyncio.gather(research(1), research(1))
+
+    assert await never_ends(two())
+
+    # linecook: limits sit on leaves, which wait for nobody ...
+    @tool(limit=2)
+    async def look_up() -> str:
+        await asyncio.sleep(0)
+        return "found"
+
+    @agent
+    async def explore(depth: int) -> str:
+        return await explore(depth - 1) if depth else await look_up()
+
+    assert await asyncio.gather(*(explore(5) for _ in range(20))) == ["found"] * 20
+
+    # ... and a leaf that would wait is refused, with the cure
+    @tool(limit=2)
+    async def nested() -> str:
+        return await look_up()
+
+    with pytest.raises(NestedTool, match="agent"):
+        await nested()
+
+
+async def test_a_queue_has_no_bound_unless_told() -> None:
+    queue: asyncio.Queue[int] = asyncio.Queue()
+
+    async def produce() -> None:
+        for n in range(10_000):
+            await queue.put(n)  # never waits: nothing here slows a fast producer down
+
+    await produce()
+    assert queue.qsize() == 10_000
+
+
+async def test_a_queue_whose_consumer_died_waits_for_ever(never_ends: NeverEnds) -> None:
+    queue: asyncio.Queue[str] = asyncio.Queue(maxsize=2)
+
+    async def consume() -> None:
+        int(await queue.get())  # fails, and takes its task_done along
+
+    consumer = asyncio.create_task(consume())
+    await queue.put("two")
+    assert await never_ends(queue.join())
+    assert isinstance(consumer.exception(), ValueError)  # the reason was there, and nobody asked
+
+
+async def test_a_queue_does_not_say_that_it_is_over(never_ends: NeverEnds) -> None:
+    queue: asyncio.Queue[str] = asyncio.Queue()
+    await queue.put("the last one")
+    assert await queue.get() == "the last one"
+    assert await never_ends(queue.get())  # until 3.13 there is no shutdown(); from then on somebody must call it
