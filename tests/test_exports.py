@@ -21,7 +21,9 @@ MENU = """
 ROOMS = {  # the named rooms; errors is held to the classes themselves, below
     "linecook": MENU,
     "linecook.observe": (
-        "Event Events HoldProbe Place PlacementReport ProgressLines Row Stall StallCount StallWatch".split()
+        "Audit AuditReport Finding CancelledCall LiveCall LiveCalls LiveCount Remote processes "
+        "Board Event Events Facts HoldProbe JSONLines LaneFacts Place PlacementReport ProgressLines Row Snapshot Stall "
+        "StallCount StallFacts StallWatch ToolFacts render wants_board".split()
     ),
     "linecook.testing": ["VirtualClock", "VirtualLoop"],
 }

@@ -21,6 +21,11 @@ ORDER = (
     "call_overhead",
     "http_agents",
     "import_time",
+    "run_lines",
+    "run_resume",
+    "board",
+    "watch_http",
+    "watch_spawn",
 )
 
 

@@ -47,6 +47,25 @@ CASES: dict[str, tuple[Size, Any, list[Any]]] = {
     "call_overhead": ({"calls": 1000}, [500_500], [[500_499], [], [500_500, 500_500]]),
     "http_agents": ({"agents": 2, "waves": 1}, [[5, 25]], [[[5, 5]], [], [[5, 25], [5, 25]]]),
     "import_time": ({"starts": 2}, [(0.1, 3.0), (0.2, 3.0)], [[(0.1, 3.0)], [(0.0, 3.0), (0.1, 3.0)]]),
+    "run_lines": ({"lines": 3}, [(2, 2), (1, 1), (3, 3)], [[(1, 1), (2, 2)], [(1, 1), (2, 3), (3, 2)]]),
+    "run_resume": ({"lines": 3}, (3, 0), [(3, 90), (4, 0), (0, 0)]),
+    "board": ({"agents": 2, "calls": 3, "pairs": 1}, [9, 9], [[9], [9, 8], []]),
+    "watch_http": (
+        {"agents": 2, "waves": 1},
+        {"timed": {"plain": [(0.1, 0.1)], "watched": [(0.1, 0.1)]}, "answers": [[20, 100]] * 3},
+        [
+            {"timed": {"plain": [(0.1, 0.1)], "watched": [(0.1, 0.1)]}, "answers": [[20, 100], [20, 20], [20, 100]]},
+            {"timed": {"plain": [(0.1, 0.1)], "watched": []}, "answers": [[20, 100]] * 3},
+        ],
+    ),
+    "watch_spawn": (
+        {"tasks": 3, "waves": 1},
+        {"timed": {"plain": [(0.1, 0.1)] * 2, "watched": []}, "answers": [3] * 3},
+        [
+            {"timed": {"plain": [(0.1, 0.1)] * 2, "watched": []}, "answers": [3, 4, 3]},
+            {"timed": {"plain": [], "watched": []}, "answers": [3] * 3},
+        ],
+    ),
 }
 
 

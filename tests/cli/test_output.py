@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from linecook.cli.exits import BadUsage
-from linecook.cli.output import WAITING_BYTES, NotWritten, Output, PipeClosed, open_output
+from linecook.cli.output import WAITING_BYTES, NotWritten, Output, PipeClosed
+from linecook.cli.place import open_output
 
 
 @pytest.fixture
@@ -109,18 +109,3 @@ async def test_a_slow_reader_holds_the_giver_back_and_not_the_loop(pipe: list[in
     reader.close()
     output.close()
     assert output.lines == 5
-
-
-def test_an_output_that_holds_something_is_never_overwritten(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl"
-    os.close(open_output(str(path)))
-    os.close(open_output(str(path)))  # still empty: nothing to lose
-    path.write_text("precious\n")
-    with pytest.raises(BadUsage, match=r"holds 9 bytes already"):
-        open_output(str(path))
-    assert path.read_text() == "precious\n"
-
-
-def test_an_output_in_no_directory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadUsage, match="No such file or directory"):
-        open_output(str(tmp_path / "no" / "out.jsonl"))

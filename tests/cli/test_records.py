@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from linecook.cli.records import Record, described, encode
+from linecook.cli.records import Lines, Record, described, encode
 
 
 @dataclass
@@ -65,11 +65,12 @@ def test_a_list_that_holds_itself_and_a_lone_surrogate_are_written_as_repr() -> 
 
 
 def test_a_record_is_one_line_with_the_documented_fields() -> None:
-    text = Record(7, "ok", value="a\nb", times=Spent(0.25, 1.0, 2, "thread")).encoded()
+    text = Lines("desk:review").entry(Record(7, 255, "ok", value="a\nb", times=Spent(0.25, 1.0, 2, "thread")))
     assert text.endswith(b"\n")
     assert text.count(b"\n") == 1
     assert json.loads(text) == {
         "line": 7,
+        "input": "00000000000000ff",
         "outcome": "ok",
         "value": "a\nb",
         "work": "finished",
@@ -77,6 +78,7 @@ def test_a_record_is_one_line_with_the_documented_fields() -> None:
         "running": 1.0,
         "attempts": 2,
         "lane": "thread",
+        "function": "desk:review",
     }
 
 
@@ -94,7 +96,7 @@ def test_a_failure_tells_type_message_place_notes_and_cause() -> None:
     assert told["notes"] == ["call fetch, attempt 1"]
     assert told["cause"] == "KeyError: 'k'"
     assert told["at"].startswith("test_records.py:")
-    assert json.loads(Record(1, "failed", error=told).encoded())["error"] == told
+    assert json.loads(Lines("f:g").entry(Record(1, 0, "failed", error=told)))["error"] == told
 
 
 def test_an_exception_without_words_is_still_told() -> None:

@@ -264,15 +264,15 @@ def test_what_ran_when_the_run_stopped_has_a_record(kitchen: Any, hello: str) ->
     assert "1 ok, 1 failed, 2 cancelled; not started: 1" in ended.err
 
 
-def test_results_go_to_a_file_and_never_over_another(kitchen: Any, hello: str) -> None:
+def test_results_go_to_a_file_and_never_over_something_else(kitchen: Any, hello: str) -> None:
     words = (f"{hello}:double", "--input", kitchen.items(1), "--output", "out.jsonl")
     assert kitchen.run(*words).code == 0
-    before = Path("out.jsonl").read_text()
-    assert json.loads(before)["value"] == 2
+    assert json.loads(Path("out.jsonl").read_text())["value"] == 2
+    Path("out.jsonl").write_text("precious\n")
     ended = kitchen.run(*words)
     assert ended.code == 2
-    assert "holds" in ended.err
-    assert Path("out.jsonl").read_text() == before
+    assert "out.jsonl holds something else already; its first line is: precious" in ended.err
+    assert Path("out.jsonl").read_text() == "precious\n"
 
 
 def test_the_input_itself_is_never_overwritten(kitchen: Any, hello: str) -> None:
@@ -281,8 +281,9 @@ def test_the_input_itself_is_never_overwritten(kitchen: Any, hello: str) -> None
     assert Path(items).read_text() == "1\n"
 
 
-@pytest.mark.parametrize("words", [["--input", "none.jsonl"], ["--input", "."]])
+@pytest.mark.parametrize("words", [["--input", "none.jsonl"], ["--input", "nothing_in_it"], ["--input", "*.no"]])
 def test_an_input_that_cannot_be_opened_ends_with_2(kitchen: Any, hello: str, words: list[str]) -> None:
+    Path("nothing_in_it").mkdir()
     ended = kitchen.run(f"{hello}:double", *words)
     assert ended.code == 2
     assert words[1] in ended.err
@@ -304,3 +305,117 @@ def test_one_value_that_cannot_be_written_ends_with_74(kitchen: Any, hello: str)
 def test_quiet_leaves_the_summary(kitchen: Any, hello: str) -> None:
     ended = kitchen.run(f"{hello}:double", "--input", kitchen.items(1), "--quiet")
     assert "1 item in" in ended.err
+
+
+# -- formats -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("in.csv", "n\n1\n2\n"), ("in.json", '[1, {"n": 2}]'), ("in.txt", "1\n2\n"), ("in.jsonl", "1\n[2]\n")],
+)
+def test_every_format_gives_the_same_calls(kitchen: Any, hello: str, name: str, text: str) -> None:
+    ended = kitchen.run(f"{hello}:double", "--input", kitchen.write(name, text))
+    assert ended.code == 0, ended.err
+    assert sorted(record["value"] for record in ended.records) == [2, 4]
+
+
+def test_only_the_first_are_taken(kitchen: Any, hello: str) -> None:
+    ended = kitchen.run(f"{hello}:double", "--input", kitchen.items(*range(100)), "--take", "3")
+    assert ended.code == 0
+    assert len(ended.records) == 3
+    assert "not started" not in ended.err
+
+
+def test_extra_keys_fail_unless_they_are_left_out(kitchen: Any, hello: str) -> None:
+    items = kitchen.items({"n": 1, "note": "x"})
+    assert kitchen.run(f"{hello}:double", "--input", items).code == 1
+    assert kitchen.run(f"{hello}:double", "--input", items, "--ignore-extra").code == 0
+
+
+def test_the_summary_shows_the_inputs_of_the_first_failures(kitchen: Any, hello: str) -> None:
+    ended = kitchen.run(f"{hello}:odd_only", "--input", kitchen.items({"n": 2}, 3, [4]))
+    assert '      line 1: {"n": 2}\n' in ended.err
+    assert "      line 3: [4]\n" in ended.err
+
+
+def test_progress_can_be_lines_of_json(kitchen: Any, hello: str) -> None:
+    ended = kitchen.run(f"{hello}:double", "--input", kitchen.items(1, 2), "--show", "json")
+    snapshots = [json.loads(line) for line in ended.err.splitlines() if line.startswith("{")]
+    assert snapshots[-1]["outcomes"] == {"Ok": 2}
+
+
+def test_options_of_the_project_count(kitchen: Any, hello: str) -> None:
+    kitchen.write("pyproject.toml", "[tool.linecook]\ntake = 1\n")
+    ended = kitchen.run(f"{hello}:double", "--input", kitchen.items(1, 2, 3))
+    assert len(ended.records) == 1
+    assert kitchen.run(f"{hello}:double", "2").code == 0  # which takes none of the options for many
+
+
+# -- targets with a will of their own ------------------------------------------------------------------------------
+
+WILFUL = """
+import asyncio, sys, time
+
+def exits(n: int) -> None:
+    sys.exit(3)
+
+async def loops(n: int) -> int:
+    waiting = asyncio.sleep(0)
+    try:
+        asyncio.run(waiting)
+    finally:
+        waiting.close()
+    return n
+
+def loops_on_its_thread(n: int) -> int:
+    async def inner() -> int:
+        return n
+    return asyncio.run(inner())
+
+def reads(n: int) -> str:
+    return sys.stdin.read() + sys.__stdin__.read()
+
+def talks(n: int) -> int:
+    print(f"to stdout {n}")
+    return n
+"""
+
+
+def test_a_target_that_exits_costs_its_items_and_not_the_run(kitchen: Any) -> None:
+    ended = kitchen.run(kitchen.write("wilful_a.py", WILFUL) + ":exits", "--input", kitchen.items(1, 2))
+    assert ended.code == 1
+    assert [record["outcome"] for record in ended.records] == ["failed", "failed"]
+    assert "2 failed: linecook" in ended.err
+
+
+@pytest.mark.parametrize("words", [["1"], ["--input", "items.jsonl"]])
+def test_a_target_that_starts_a_loop_on_the_loop_is_told_the_cure(kitchen: Any, words: list[str]) -> None:
+    kitchen.items(1)
+    ended = kitchen.run(kitchen.write("wilful_b.py", WILFUL) + ":loops", *words)
+    assert ended.code == 1
+    assert "await the call there, or write a plain def, which gets a thread" in ended.err
+
+
+def test_a_plain_def_may_start_a_loop_of_its_own(kitchen: Any) -> None:
+    ended = kitchen.run(kitchen.write("wilful_c.py", WILFUL) + ":loops_on_its_thread", "--input", kitchen.items(1))
+    assert (ended.code, ended.records[0]["value"]) == (0, 1), ended.err
+
+
+@pytest.mark.slow
+def test_a_target_that_reads_standard_input_finds_nothing_where_the_items_come_from_it(kitchen: Any) -> None:
+    import subprocess
+
+    target = kitchen.write("wilful_d.py", WILFUL)
+    with kitchen.start(f"{target}:reads", "--input", "-", "--quiet", stdin=subprocess.PIPE) as process:
+        out, err = process.communicate(b"1\n2\n3\n", timeout=20)
+    assert process.returncode == 0, err
+    assert [json.loads(line)["value"] for line in out.splitlines()] == ["", "", ""]
+
+
+def test_what_a_target_prints_is_not_taken_for_outcomes(kitchen: Any) -> None:
+    ended = kitchen.run(
+        kitchen.write("wilful_e.py", WILFUL) + ":talks", "--input", kitchen.items(1, 2), "--concurrency", "1"
+    )
+    assert [record["value"] for record in ended.records] == [1, 2]
+    assert "to stdout 2" in ended.err

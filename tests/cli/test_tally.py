@@ -17,7 +17,7 @@ class Spent(NamedTuple):
 
 def failed(line: int, kind: str, message: str, at: str | None = None) -> Record:
     error = {"type": kind, "message": message} | ({"at": at} if at else {})
-    return Record(line, "failed", error=error)
+    return Record(line, 0, "failed", error=error)
 
 
 def told(tally: Tally, not_started: str = "0") -> str:
@@ -46,9 +46,9 @@ def test_without_a_line_of_code_the_text_decides_numbers_left_out() -> None:
 
 def test_outcomes_are_counted_and_what_never_began_is_said() -> None:
     tally = Tally()
-    tally.add(Record(1, "ok", times=Spent(0.5)))
-    tally.add(Record(2, "ok", times=Spent(2.25)))
-    tally.add(Record(3, "timed_out", error={"type": "TimedOutError", "message": "late"}, times=Spent(1.0)))
+    tally.add(Record(1, 0, "ok", times=Spent(0.5)))
+    tally.add(Record(2, 0, "ok", times=Spent(2.25)))
+    tally.add(Record(3, 0, "timed_out", error={"type": "TimedOutError", "message": "late"}, times=Spent(1.0)))
     text = told(tally, "1,234")
     assert text.startswith("3 items in ")
     assert "2 ok, 1 timed out; not started: 1,234" in text

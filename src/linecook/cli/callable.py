@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ class Target:
 
     Attributes:
       signature: turns JSON into arguments.
+      function: the function as it was written.
+      is_bare: whether a call is nothing but its async body, with no option that could make it wait or run twice.
+      name: ``module:function``, without the packages above: what an output is marked with.
 
     Raises:
       BadUsage: TARGET can't be imported, or isn't a function whose signature is known.
@@ -35,10 +39,23 @@ class Target:
         except (TypeError, ValueError):
             raise BadUsage(f"{text} has no signature Python knows: wrap it in a function of your own.") from None
         self._call = _prepared(text, function, timeout)
+        self.is_bare: bool = getattr(self._call, "is_bare", False)
+        self.function: Callable[..., Any] = getattr(function, "body", function)
+        self.name = f"{_module_of(text)}:{text.rpartition(':')[2]}"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Call[Any]:
         """Return one call; nothing has started."""
         return self._call(*args, **kwargs)
+
+
+def _module_of(text: str) -> str:
+    """Return the last word of the module that TARGET names: the same for a file and for a module of a package."""
+    place = text.rpartition(":")[0]
+    return (
+        os.path.basename(place).removesuffix(".py")
+        if os.sep in place or place.endswith(".py")
+        else place.rpartition(".")[2]
+    )
 
 
 def _prepared(text: str, function: Any, timeout: float | None) -> Callable[..., Call[Any]]:

@@ -13,7 +13,7 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE: what `cat` ends with under `| head`
 EXIT_CODES = """\
 exit codes:
   0    every item, or the one call, succeeded
-  1    some items failed, timed out or were cancelled; or the one call did
+  1    some items failed, timed out or were cancelled, now or (with the same --output) before; or the one call did
   2    nothing (more) could be run: wrong TARGET, wrong arguments, unreadable input file
   3    stopped early by --fail-on
   74   the output could not be written (disk full); what was written stands

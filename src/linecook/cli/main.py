@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from . import run_options
+from . import control_options, run_options, watch_options
 from .early import forget, remember, was_pressed
 from .exits import INTERRUPTED, USAGE, BadUsage
 from .usage import Commands, Plain
@@ -24,7 +24,7 @@ examples:
 `linecook run --help` explains targets, input, output and exit codes.
 """
 
-COMMANDS: Sequence[Callable[[Commands], None]] = (run_options.add,)
+COMMANDS: Sequence[Callable[[Commands], None]] = (run_options.add, watch_options.add, control_options.add)
 """What adds each command, in the order of ``linecook --help``."""
 
 
@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     parser = _parser()
     options = parser.parse_args(argv)
+    options.words = list(sys.argv[1:] if argv is None else argv)
     if options.command is None:
         parser.print_help()
         return 0

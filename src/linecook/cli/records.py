@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
+
+from linecook import Cancelled, Failed, Ok, TimedOut
 
 from .traces import user_line
 
@@ -28,7 +31,8 @@ class Record:
     """How one input ended, ready to be written.
 
     Attributes:
-      line: number of the input's line, from 1.
+      line: number of the input's line, or its place in a list or directory; from 1.
+      digest: 64 bits that stand for the input's content.
       outcome: ``"ok"``, ``"failed"``, ``"timed_out"`` or ``"cancelled"``.
       value: what the function returned; only of an ``"ok"``.
       error: type, message and what else is known of the failure; None for an ``"ok"``.
@@ -36,11 +40,12 @@ class Record:
       times: where the time went; None for what was never called.
     """
 
-    __slots__ = ("error", "line", "outcome", "times", "value", "work")
+    __slots__ = ("digest", "error", "line", "outcome", "times", "value", "work")
 
     def __init__(
         self,
         line: int,
+        digest: int,
         outcome: str,
         *,
         value: Any = None,
@@ -49,6 +54,7 @@ class Record:
         times: Times | None = None,
     ) -> None:
         self.line = line
+        self.digest = digest
         self.outcome = outcome
         self.value = value
         self.error = error
@@ -60,35 +66,58 @@ class Record:
         """Seconds the body ran; 0.0 when it never began."""
         return 0.0 if self.times is None else self.times.running
 
-    def encoded(self) -> bytes:
-        """Return the record as one line of JSON, with the line's end.
 
-        What JSON can't hold stands as its ``repr``, and ``"not_json"`` names the types: nothing is lost unsaid.
-        """
-        name = "value" if self.error is None else "error"
-        told, foreign = encode(self.value if self.error is None else self.error)
-        times = self.times
-        rest: dict[str, Any] = {
-            "work": self.work,
-            "queued": round(times.queued, 6) if times else 0.0,
-            "running": round(times.running, 6) if times else 0.0,
-            "attempts": times.attempts if times else 0,
-            "lane": times.lane if times else None,
-        }
+class Sheet(Protocol):
+    """How records are written down."""
+
+    def entry(self, record: Record, /) -> bytes:
+        """Return *record* as a line or row, with those that waited for it; empty when it has to wait itself."""
+        ...
+
+    def rest(self) -> bytes:
+        """Return what still waits."""
+        ...
+
+
+class Lines:
+    """Records as JSON lines.
+
+    Args:
+      function: what was called; stands in each record, so that an output is known for what it is.
+
+    What JSON can't hold stands as its ``repr``, and ``"not_json"`` names the types: nothing is lost unsaid.
+    """
+
+    def __init__(self, function: str) -> None:
+        self._tail = b',"function":' + encode(function)[0] + b"}\n"
+
+    def entry(self, record: Record) -> bytes:
+        # held.py reads the first three fields without decoding the rest: they stand first, and in this order.
+        name = "value" if record.error is None else "error"
+        told, foreign = encode(record.value if record.error is None else record.error)
+        head = f'{{"line":{record.line},"input":"{record.digest:016x}","outcome":"{record.outcome}","{name}":'
+        times = record.times
+        if times is None:
+            rest = f',"work":"{record.work}","queued":0.0,"running":0.0,"attempts":0,"lane":null'
+        else:
+            rest = (
+                f',"work":"{record.work}","queued":{times.queued:.6f},"running":{times.running:.6f},'
+                f'"attempts":{times.attempts},"lane":"{times.lane}"'
+            )
         if foreign:
-            rest["not_json"] = foreign
-        head = f'{{"line":{self.line},"outcome":"{self.outcome}","{name}":'
-        return b"".join([head.encode(), told, b",", encode(rest)[0][1:], b"\n"])
+            rest += f',"not_json":{encode(foreign)[0].decode()}'
+        return b"".join((head.encode(), told, rest.encode(), self._tail))
+
+    def rest(self) -> bytes:
+        return b""
 
 
-def record_of(line: int, outcome: Outcome[Any]) -> Record:
+def record_of(line: int, digest: int, outcome: Outcome[Any]) -> Record:
     """Return the record of a call that was run."""
-    from linecook import Cancelled, Failed, Ok, TimedOut
-
-    kind = {Ok: "ok", Failed: "failed", TimedOut: "timed_out", Cancelled: "cancelled"}[type(outcome)]
     return Record(
         line,
-        kind,
+        digest,
+        _KINDS[type(outcome)],
         value=outcome.value if isinstance(outcome, Ok) else None,
         error=None if isinstance(outcome, Ok) else described(outcome.error),
         work=outcome.work,
@@ -96,12 +125,18 @@ def record_of(line: int, outcome: Outcome[Any]) -> Record:
     )
 
 
+_KINDS: dict[type, str] = {Ok: "ok", Failed: "failed", TimedOut: "timed_out", Cancelled: "cancelled"}
+
+
 def described(error: BaseException) -> dict[str, Any]:
-    """Return type, message, place in the user's code, notes and cause of *error*, as far as there are any."""
+    """Return type, message, place in the user's code, hint, notes and cause of *error*, as far as there are any."""
     told: dict[str, Any] = {"type": type_name(type(error)), "message": message_of(error)}
     place = user_line(error) or (error.__cause__ and user_line(error.__cause__))
     if place:
         told["at"] = place
+    hint = hint_for(error)
+    if hint:
+        told["hint"] = hint
     notes = getattr(error, "__notes__", None)
     if notes:
         told["notes"] = [_safe(str(note)) for note in notes]
@@ -109,6 +144,15 @@ def described(error: BaseException) -> dict[str, Any]:
     if cause is not None:
         told["cause"] = f"{type_name(type(cause))}: {message_of(cause)}"
     return told
+
+
+def hint_for(error: BaseException) -> str | None:
+    """Return what to do about *error* where its own words don't say it; None when there is nothing to add."""
+    if isinstance(error, RuntimeError) and "running event loop" in str(error) and "cannot" in str(error):
+        return (
+            "it runs on linecook's event loop already: await the call there, or write a plain def, which gets a thread"
+        )
+    return None
 
 
 def message_of(error: BaseException) -> str:
@@ -136,6 +180,13 @@ def encode(value: Any) -> tuple[bytes, list[str]]:
     Dataclasses and structs become objects, sets and tuples lists, bytes base64, times ISO 8601, pydantic models what
     they dump; NaN and infinities become null.
     """
+    try:
+        return _encoder()(value), []
+    except Exception:  # not plain: look at what is in it
+        return _encode_all(value)
+
+
+def _encode_all(value: Any) -> tuple[bytes, list[str]]:
     import msgspec
 
     foreign: list[str] = []
@@ -155,6 +206,13 @@ def encode(value: Any) -> tuple[bytes, list[str]]:
         return msgspec.json.encode(value, enc_hook=stand_in), foreign
     except Exception:  # a tuple as a key, a lone surrogate, a list that holds itself: the repr of the whole
         return msgspec.json.encode(_repr(value)), [type_of(value)]
+
+
+@functools.cache
+def _encoder() -> Callable[[Any], bytes]:
+    import msgspec
+
+    return msgspec.json.Encoder().encode
 
 
 def _repr(value: Any) -> str:

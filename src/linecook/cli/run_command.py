@@ -1,14 +1,20 @@
-"""``linecook run``: checks what was asked, runs it, tells what came of it, and picks the exit code."""
+"""``linecook run``: checks what was asked, runs it, tells what came of it."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .exits import ALL_OK, INTERRUPTED, NOT_WRITTEN, PIPE_CLOSED, SOME_FAILED, BadUsage
 
+if TYPE_CHECKING:
+    from .callable import Target
+    from .results import Results
+
 DEFAULT_CONCURRENCY = 64
+FOR_MANY = ("concurrency", "fail_on", "take", "ignore_extra", "retry_failed")
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -17,38 +23,48 @@ def run_command(options: argparse.Namespace) -> int:
     Raises:
       BadUsage: nothing could be run.
     """
-    _check(options)
-    if options.output != "-":
-        return _run(options)
-    from .output import claimed_stdout
+    from .settings import add_settings
+    from .streams import claimed_stdin, claimed_stdout, open_stderr
 
-    with claimed_stdout() as options.stdout:
-        return _run(options)
+    open_stderr()
+    _check(options)
+    add_settings(options, FOR_MANY if options.input is None else ())
+    with contextlib.ExitStack() as claimed:
+        options.stdin = claimed.enter_context(claimed_stdin()) if options.input == "-" else 0
+        if options.output == "-":
+            options.stdout = claimed.enter_context(claimed_stdout())
+        return _run_one(options) if options.input is None else _run_many(options)
 
 
 def _check(options: argparse.Namespace) -> None:
     if options.input is None:
-        for name in ("concurrency", "fail_on"):
+        for name in FOR_MANY:
             if getattr(options, name) is not None:
                 raise BadUsage(f"--{name.replace('_', '-')} is for many calls: it needs --input.")
     elif options.args is not None:
         raise BadUsage("give ARGS_JSON for one call or --input for many, not both.")
 
 
-def _run(options: argparse.Namespace) -> int:
-    return _run_one(options) if options.input is None else _run_many(options)
+# -- one call ------------------------------------------------------------------------------------------------------
 
 
 def _run_one(options: argparse.Namespace) -> int:
     from .arguments import BadArguments
-    from .callable import Target
 
-    target = Target(options.target, options.timeout)
+    target = _target(options)
     try:
         args, kwargs = target.signature.bind(_given(options.args))
     except BadArguments as error:
         raise BadUsage(f"ARGS_JSON: {error}.") from None
     return _tell_one(options, target, args, kwargs)
+
+
+def _target(options: argparse.Namespace) -> Target:
+    from .callable import Target
+    from .waiting import said_when_slow
+
+    with said_when_slow(f"importing {options.target.rpartition(':')[0]} …"):
+        return Target(options.target, options.timeout)
 
 
 def _given(text: str | None) -> Any:
@@ -71,11 +87,14 @@ def _tell_one(options: argparse.Namespace, target: Any, args: tuple[Any, ...], k
     from linecook import run
 
     from .early import hand_over
-    from .output import NotWritten, PipeClosed
-    from .records import encode
+    from .output import NotWritten, Output, PipeClosed
+    from .place import open_output
+    from .records import encode, hint_for
     from .traces import user_trace
 
-    output = _output(options)
+    to_stdout = options.output == "-"
+    fd = options.stdout if to_stdout else open_output(options.output)
+    output = Output(fd, "standard output" if to_stdout else options.output)
     value: list[Any] = []
 
     async def one() -> None:
@@ -89,6 +108,9 @@ def _tell_one(options: argparse.Namespace, target: Any, args: tuple[Any, ...], k
         code = INTERRUPTED
     except BaseException as error:
         print(user_trace(error), file=sys.stderr, end="")
+        hint = hint_for(error)
+        if hint:
+            say(f"{hint}.")
         return SOME_FAILED
     if not value:
         say("interrupted: the call was cancelled.")
@@ -107,32 +129,71 @@ def _tell_one(options: argparse.Namespace, target: Any, args: tuple[Any, ...], k
     return code
 
 
-def _output(options: argparse.Namespace) -> Any:
-    from .output import Output, open_output
-
-    if options.output == "-":
-        return Output(options.stdout, "standard output")
-    return Output(open_output(options.output), options.output)
+# -- many calls ----------------------------------------------------------------------------------------------------
 
 
 def _run_many(options: argparse.Namespace) -> int:
-    from .callable import Target
+    from .ending import tell
     from .job import Job
-    from .lines import LineReader
+    from .progress import progress_for
+    from .reading.reader import Reader
+    from .reading.source import open_source
 
-    target = Target(options.target, options.timeout)
-    reader = LineReader(options.input)
-    if isinstance(options.fail_on, float) and not reader.has_length:
+    target = _target(options)
+    to_file = None if options.output == "-" else options.output
+    source = open_source(
+        options.input,
+        target.signature,
+        stdin=options.stdin,
+        ignore_extra=bool(options.ignore_extra),
+        leave_out=to_file,
+    )
+    if isinstance(options.fail_on, float) and not source.has_length:
         raise BadUsage("--fail-on with a share needs an input of known length, and a pipe has none: give a count.")
+    results = _results(options, target, by_place=source.format.by_place)
     job = Job(
         target,
-        reader,
-        _output(options),
+        Reader(source, take=options.take, done=results.held),
+        results,
+        progress_for("none" if options.quiet else options.show),
         concurrency=options.concurrency or DEFAULT_CONCURRENCY,
         fail_on=options.fail_on,
-        quiet=options.quiet,
     )
-    return job.run()
+    job.run()
+    return tell(job, ["linecook", *options.words])
+
+
+def _results(options: argparse.Namespace, target: Target, *, by_place: bool) -> Results:
+    from .results import to_file, to_stdout
+    from .table import fields_of
+    from .waiting import said_when_slow
+
+    if options.output == "-":
+        if options.retry_failed:
+            raise BadUsage("--retry-failed needs --output FILE: it runs again what that file holds as lost.")
+        return to_stdout(options.stdout, target.name)
+    _check_not_input(options)
+    with said_when_slow(f"reading what {options.output} holds …"):
+        results = to_file(
+            options.output,
+            target.name,
+            by_place=by_place,
+            retry_failed=bool(options.retry_failed),
+            fields=fields_of(target.function),
+        )
+    if results.repaired_bytes:
+        say(f"{options.output} ended in the middle of an outcome: {results.repaired_bytes:,} bytes were cut off.")
+    return results
+
+
+def _check_not_input(options: argparse.Namespace) -> None:
+    import os
+
+    with contextlib.suppress(OSError):
+        if os.path.samefile(options.output, options.input):
+            raise BadUsage(
+                f"--output {options.output} is the input itself, and would be written over: name another file."
+            )
 
 
 def say(text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from .records import Record
 
@@ -12,6 +12,7 @@ KINDS = ("ok", "failed", "timed_out", "cancelled")
 MAX_CAUSES = 50
 SHOWN_CAUSES = 10
 SHOWN_LINES = 5
+SHOWN_INPUTS = 3
 
 _VARYING = re.compile(r"""\d+|"[^"]*"|'[^']*'|`[^`]*`""")
 
@@ -27,6 +28,7 @@ class Tally:
     def __init__(self) -> None:
         self.counts: dict[str, int] = dict.fromkeys(KINDS, 0)
         self.slowest: tuple[float, int] | None = None
+        self._longest = 0.0
         self._causes: dict[tuple[str, str], _Cause] = {}
         self._other_causes = 0
         self._began = time.monotonic()
@@ -41,15 +43,21 @@ class Tally:
         """How many items failed or timed out; what ``--fail-on`` counts."""
         return self.counts["failed"] + self.counts["timed_out"]
 
-    def add(self, record: Record) -> None:
-        """Count *record*."""
-        self.counts[record.outcome] += 1
-        if record.running and (self.slowest is None or record.running > self.slowest[0]):
-            self.slowest = (record.running, record.line)
-        if record.error is not None:
-            self._add_cause(record)
+    def add(self, record: Record, shown: Callable[[], str] = str) -> None:
+        """Count *record*.
 
-    def _add_cause(self, record: Record) -> None:
+        Args:
+          shown: gives its input in a few characters; asked only for those that the summary shows.
+        """
+        self.counts[record.outcome] += 1
+        running = record.running
+        if running > self._longest:
+            self._longest = running
+            self.slowest = (running, record.line)
+        if record.error is not None:
+            self._add_cause(record, shown)
+
+    def _add_cause(self, record: Record, shown: Callable[[], str]) -> None:
         key = (record.outcome, _cause_key(record))
         cause = self._causes.get(key)
         if cause is None:
@@ -57,27 +65,30 @@ class Tally:
                 self._other_causes += 1
                 return
             cause = self._causes[key] = _Cause(record)
-        cause.add(record.line)
+        cause.add(record.line, shown)
 
-    def summary(self, not_started: str = "0") -> Iterator[str]:
+    def summary(self, not_started: str = "0", done_before: str = "", unit: str = "line") -> Iterator[str]:
         """Yield the lines of the summary.
 
         Args:
           not_started: how many items never began, in words; ``"0"`` leaves the word out.
+          done_before: how many an earlier run had done, in words; empty leaves them out.
+          unit: what an item is called: ``"line"``, ``"item"`` or ``"file"``.
         """
         seconds = time.monotonic() - self._began
         counted = ", ".join(f"{self.counts[kind]:,} {kind.replace('_', ' ')}" for kind in KINDS if self._is_told(kind))
         rest = "" if not_started == "0" else f"; not started: {not_started}"
+        rest += f"; done before: {done_before}" if done_before else ""
         items = "1 item" if self.done == 1 else f"{self.done:,} items"
         yield f"{items} in {seconds:.1f} s ({self.done / max(seconds, 1e-9):,.1f}/s): {counted}{rest}"
         causes = sorted(self._causes.values(), key=lambda cause: -cause.count)
         for cause in causes[:SHOWN_CAUSES]:
-            yield from cause.told()
+            yield from cause.told(unit)
         hidden = sum(cause.count for cause in causes[SHOWN_CAUSES:]) + self._other_causes
         if hidden:
             yield f"  {hidden:,} more, of other causes: see the output"
         if self.slowest is not None and self.slowest[0] >= 0.01 and self.done > 1:
-            yield f"  slowest: line {self.slowest[1]}, {self.slowest[0]:.2f} s"
+            yield f"  slowest: {unit} {self.slowest[1]}, {self.slowest[0]:.2f} s"
 
     def _is_told(self, kind: str) -> bool:
         return kind == "ok" or self.counts[kind] > 0
@@ -86,25 +97,36 @@ class Tally:
 class _Cause:
     """One reason for which items were lost: its first words, and the first lines it struck."""
 
-    __slots__ = ("_outcome", "_words", "count", "lines")
+    __slots__ = ("_hint", "_outcome", "_words", "count", "inputs", "lines")
 
     def __init__(self, record: Record) -> None:
         error = record.error or {}
         place = f" at {error['at']}" if "at" in error else ""
         self._outcome = record.outcome.replace("_", " ")
+        self._hint = error.get("hint")
         self._words = f"{error.get('type')}{place}: {_first_words(str(error.get('message', '')))}"
         self.count = 0
         self.lines: list[int] = []
+        self.inputs: list[str] = []
 
-    def add(self, line: int) -> None:
+    def add(self, line: int, shown: Callable[[], str]) -> None:
         self.count += 1
         if len(self.lines) < SHOWN_LINES:
             self.lines.append(line)
+        if len(self.inputs) < SHOWN_INPUTS and len(self.inputs) == len(self.lines) - 1:
+            self.inputs.append(shown())
 
-    def told(self) -> Iterator[str]:
-        lines = ", ".join(map(str, self.lines)) + (", …" if self.count > len(self.lines) else "")
+    def told(self, unit: str) -> Iterator[str]:
         yield f"  {self.count:,} {self._outcome}: {self._words}"
-        yield f"      line{'s' if self.count > 1 else ''} {lines}"
+        if self._hint:
+            yield f"      {self._hint}"
+        for line, text in zip(self.lines, self.inputs, strict=False):
+            if text:
+                yield f"      {unit} {line}: {text}"
+        rest = self.lines[sum(map(bool, self.inputs)) :]
+        if rest:
+            lines = ", ".join(map(str, rest)) + (", …" if self.count > len(self.lines) else "")
+            yield f"      {unit}{'s' if len(rest) > 1 or self.count > len(self.lines) else ''} {lines}"
 
 
 def _cause_key(record: Record) -> str:

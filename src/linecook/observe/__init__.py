@@ -9,39 +9,93 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .._core.events import Event as Event
     from .._core.events import Events as Events
+    from .audit.audit import Audit as Audit
+    from .audit.report import AuditReport as AuditReport
+    from .audit.report import Finding as Finding
+    from .board import Board as Board
+    from .board import wants_board as wants_board
+    from .facts import Facts as Facts
+    from .jsonlines import JSONLines as JSONLines
     from .lines import ProgressLines as ProgressLines
+    from .livecalls import LiveCall as LiveCall
+    from .livecalls import LiveCalls as LiveCalls
+    from .livecalls import LiveCount as LiveCount
+    from .messages import CancelledCall as CancelledCall
+    from .panel import render as render
     from .place import Place as Place
     from .probe import HoldProbe as HoldProbe
+    from .remote import Remote as Remote
+    from .remote import processes as processes
     from .report import PlacementReport as PlacementReport
     from .report import Row as Row
     from .report import StallCount as StallCount
+    from .snapshot import LaneFacts as LaneFacts
+    from .snapshot import Snapshot as Snapshot
+    from .snapshot import StallFacts as StallFacts
+    from .snapshot import ToolFacts as ToolFacts
     from .stall import StallWatch as StallWatch
     from .watched import Stall as Stall
 
 __all__ = [
+    "Audit",
+    "AuditReport",
+    "Board",
+    "CancelledCall",
     "Event",
     "Events",
+    "Facts",
+    "Finding",
     "HoldProbe",
+    "JSONLines",
+    "LaneFacts",
+    "LiveCall",
+    "LiveCalls",
+    "LiveCount",
     "Place",
     "PlacementReport",
     "ProgressLines",
+    "Remote",
     "Row",
+    "Snapshot",
     "Stall",
     "StallCount",
+    "StallFacts",
     "StallWatch",
+    "ToolFacts",
+    "processes",
+    "render",
+    "wants_board",
 ]
 
 _HOMES = {
+    "Audit": ".audit.audit",
+    "AuditReport": ".audit.report",
+    "Finding": ".audit.report",
+    "Board": ".board",
+    "CancelledCall": ".messages",
     "Event": ".._core.events",
     "Events": ".._core.events",
+    "Facts": ".facts",
     "HoldProbe": ".probe",
+    "JSONLines": ".jsonlines",
+    "LaneFacts": ".snapshot",
+    "LiveCall": ".livecalls",
+    "LiveCalls": ".livecalls",
+    "LiveCount": ".livecalls",
     "Place": ".place",
     "PlacementReport": ".report",
     "ProgressLines": ".lines",
+    "Remote": ".remote",
     "Row": ".report",
+    "Snapshot": ".snapshot",
     "Stall": ".watched",
     "StallCount": ".report",
+    "StallFacts": ".snapshot",
     "StallWatch": ".stall",
+    "ToolFacts": ".snapshot",
+    "processes": ".remote",
+    "render": ".panel",
+    "wants_board": ".board",
 }
 
 

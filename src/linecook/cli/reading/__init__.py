@@ -1,0 +1,1 @@
+"""From a file, a pipe or a directory to items, one per call; a small reader for each format."""
