@@ -8,12 +8,12 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Self, TextIO
+from typing import TextIO
 
-from .facts import Facts
 from .panel import Line, lines, painted
 from .screen import Screen
 from .snapshot import Snapshot
+from .teller import Teller
 
 _log = logging.getLogger("linecook")
 
@@ -28,7 +28,7 @@ _WITH_RULE = 8  # rows from which one is spared for a line between the board and
 _PLAIN = str.maketrans({"━": "#", "─": ".", "–": "-", "·": "|", "…": "~", "µ": "u"})
 
 
-class Board:
+class Board(Teller):
     """Draws what is going on in the last rows of a terminal, at most four times a second, from a thread of its own.
 
     What the program prints meanwhile scrolls above it, whoever prints it. A terminal that goes away ends the board and
@@ -49,11 +49,9 @@ class Board:
         Raises:
           ValueError: *total* is negative, or *stream* is no terminal that can be drawn on.
         """
-        if total is not None and total < 0:
-            raise ValueError(f"total={total}: say None if it isn't known")
+        super().__init__(total)
         if not _can_draw(stream):
             raise ValueError("the board needs a terminal that can be drawn on; ask wants_board(stream) first")
-        self._facts = Facts(total=total)
         self._keep = keep
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._screen = Screen(stream.fileno())
@@ -64,19 +62,6 @@ class Board:
         self._thread.start()
         atexit.register(self.close)
 
-    def update(self, kind: str, /) -> None:
-        """Count one outcome; see ``Facts.update``."""
-        self._facts.update(kind)
-
-    def expect(self, total: int | None, /) -> None:
-        """Correct the total, once it is known; None: it isn't."""
-        self._facts.expect(total)
-
-    def attach(self, runtime: Any, /) -> None:
-        """Show *runtime*'s lanes and tools too; see ``Facts.attach``. Who asks it from outside is told the same."""
-        self._facts.attach(runtime)
-        runtime.facts = self._facts
-
     def close(self) -> None:
         """Give the rows back and end the thread; wait at most two seconds for a terminal that takes nothing."""
         if not self._closing.is_set():
@@ -84,12 +69,6 @@ class Board:
             self._thread.join(timeout=2.0)
             self._facts.close()
             atexit.unregister(self.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # -- on the board's own thread -------------------------------------------------------------------------------
 

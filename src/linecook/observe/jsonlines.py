@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Self, TextIO
+from typing import TextIO
 
-from .facts import Facts
+from .teller import Teller
 
 
-class JSONLines:
+class JSONLines(Teller):
     """Writes one ``Snapshot`` as a line of JSON per interval, from a thread of its own; ``close`` writes the last one.
 
     A stream that is closed, or a pipe nobody reads, ends the lines and nothing else. Read a line back with
@@ -28,29 +28,14 @@ class JSONLines:
         Raises:
           ValueError: *total* is negative, or *interval* isn't a number > 0.
         """
-        if total is not None and total < 0:
-            raise ValueError(f"total={total}: say None if it isn't known")
+        super().__init__(total)
         if not interval > 0:
             raise ValueError(f"interval={interval!r}: seconds between lines, > 0")
-        self._facts = Facts(total=total)
         self._stream: TextIO | None = stream
         self._interval = interval
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="linecook-json-lines", daemon=True)
         self._thread.start()
-
-    def update(self, kind: str, /) -> None:
-        """Count one outcome; see ``Facts.update``."""
-        self._facts.update(kind)
-
-    def expect(self, total: int | None, /) -> None:
-        """Correct the total, once it is known; None: it isn't."""
-        self._facts.expect(total)
-
-    def attach(self, runtime: Any, /) -> None:
-        """Tell of *runtime*'s lanes and tools too; see ``Facts.attach``. Who asks it from outside is told the same."""
-        self._facts.attach(runtime)
-        runtime.facts = self._facts
 
     def close(self) -> None:
         """Write the last line and end the thread; wait at most a second for a stream that takes nothing."""
@@ -58,12 +43,6 @@ class JSONLines:
             self._closing.set()
             self._thread.join(timeout=1.0)
             self._facts.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _write_all(self) -> None:
         while not self._closing.wait(self._interval):
