@@ -102,6 +102,7 @@ async def test_a_great_many_tasks_are_not_all_followed_and_that_is_counted() -> 
 async def test_looks_are_the_rarer_the_dearer_they_are() -> None:
     waits = Waits(Ledger())
     now = time.monotonic()
+    waits._next = 0.0
     waits.look(now, [asyncio.get_running_loop()])
     assert waits._next >= now + 0.25
 
