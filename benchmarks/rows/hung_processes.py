@@ -17,8 +17,8 @@ from benchmarks.harness.row import Row, Target
 
 WORKERS = 2
 LATE = None
-STEPS = 100_000  # some 10 ms, so that calls are still waiting whenever a worker dies
-TOGETHER = 0.15  # seconds: deaths closer than this count as at once: no spare gets warm in less
+STEPS = 400_000  # some 10 ms, so that calls are still waiting whenever a worker dies
+TOGETHER = 0.03  # seconds: deaths closer than this count as at once
 Answers = list[int | None]
 
 row = Row(

@@ -170,3 +170,10 @@ def test_a_cycle_ends():
     ring: list[Any] = [threading.Lock()]
     ring.insert(0, ring)
     assert "can't travel" in culprit(ring) or "is a" in culprit(ring)
+
+
+def test_only_what_nobody_can_change_waits_for_the_message_to_be_pickled():
+    assert pack_arguments(takes, "takes", (1, 2.5, "soup", b"salt"), {}) == (1, 2.5, "soup", b"salt")
+    for changeable in ([1], {"a": 1}, bytearray(b"x"), ["deep", ("er",)], "x" * 5000, True):
+        assert isinstance(pack_arguments(takes, "takes", (1, changeable), {}), bytes)
+    assert isinstance(pack_arguments(takes, "takes", (1,), {"hot": 2}), bytes)

@@ -28,6 +28,8 @@ _CURE = "Pass what it is made from (a path, a URL) and open it inside the tool, 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, frozenset)
 _CONSTANT = (*_PLAIN, type, types.ModuleType, types.BuiltinFunctionType)
 
+_SHORT_TEXT = 4096
+
 _homeless: dict[str, types.ModuleType] = {}
 """Modules besides ``__main__`` that a worker can't import; what they define goes by value."""
 
@@ -131,12 +133,17 @@ def _is_found(name: str, path: Any, module: types.ModuleType) -> bool:
 
 def pack_arguments(
     body: Callable[..., Any], label: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> bytes | wire.Bulk:
+) -> tuple[Any, ...] | bytes | wire.Bulk:
     """Pickle a call's arguments, large ones without a copy.
+
+    Numbers and short texts are returned as they are: nobody can change them, and they are pickled once, with the
+    message that takes them along (1 µs of 15 a call, benchmarks: process_noop).
 
     Raises:
       NotPortable: one can't be pickled; the message names it by parameter, the part of it, that part's type, and why.
     """
+    if not kwargs and _are_plain(args):
+        return args
     try:
         if wire.is_bulky(args) or (kwargs and wire.is_bulky(kwargs.values())):
             bulk = wire.pack_bulk((args, kwargs))
@@ -159,6 +166,16 @@ def pack_arguments(
             return _dumps((args, kwargs))
     except Exception as error:
         raise _refusal(body, label, args, kwargs, error) from error
+
+
+def _are_plain(args: tuple[Any, ...]) -> bool:
+    for thing in args:
+        kind = type(thing)
+        if kind is int or kind is float:
+            continue
+        if (kind is not str and kind is not bytes) or len(thing) > _SHORT_TEXT:
+            return False
+    return True
 
 
 def dumps_function(body: Callable[..., Any], label: str) -> bytes:

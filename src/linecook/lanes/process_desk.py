@@ -141,7 +141,7 @@ class Desk:
                 break
             sent += 1
             message = self._put_into(worker, job)
-            if type(message[3]) is bytes:
+            if type(message[3]) is not wire.Bulk:
                 batch.append(message)
                 continue
             bulky += 1

@@ -5,9 +5,9 @@ ones as they lie in memory: pickle's protocol 5 (PEP 574) leaves big buffers out
 big ``bytes`` over uncopied. Workers import this file by path, so nothing here imports more than C modules.
 
 Parent to worker:  ``HEAD(kind, count, length)`` + a pickle of ``length`` bytes. ``SETUP``: a dict. ``IMPORT``: names of
-modules. ``JOBS``: a list of (number, route, spec or None, arguments, deadline or None). ``BULKY``: one (number, route,
-spec, size of the body, deadline), followed by a body with ``count`` buffers. For a call with a key, (deadline or None,
-key) stands where the deadline is.
+modules. ``JOBS``: a list of (number, route, spec or None, arguments, deadline or None), the arguments a pickle of their
+own or a plain tuple. ``BULKY``: one (number, route, spec, size of the body, deadline), then a body, ``count`` buffers.
+For a call with a key, (deadline or None, key) stands where the deadline is.
 Worker to parent:  ``RESULT(number, length, status, count, start, wall, cpu)`` + a body of ``length`` bytes.
 Every job gets one, in the order of sending; ``SKIPPED``, without a body, when its flag was up.
 A body: ``count + 1`` lengths of 8 bytes (buffers, then stream), the buffers, the stream; with none, the stream.

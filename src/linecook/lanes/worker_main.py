@@ -167,7 +167,10 @@ class _Server:
             return
         try:
             body = _bodies.get(route) or _resolve(route)
-            args, kwargs = loads(arguments) if type(arguments) is bytes else arguments.load(count)
+            if type(arguments) is tuple:
+                args, kwargs = arguments, {}
+            else:
+                args, kwargs = loads(arguments) if type(arguments) is bytes else arguments.load(count)
         except BaseException as error:
             self._answer(number, wire.UNLOADABLE, _describe(error), monotonic(), 0.0, -1.0)
             return
