@@ -18,8 +18,9 @@ import pytest
 from linecook import Runtime, agent
 from linecook._runtime import control
 from linecook._runtime.control import CONTROL
-from linecook.observe import Remote, doors
-from linecook.observe.messages import receive, send
+from linecook.observe import Remote
+from linecook.observe.live import doors
+from linecook.observe.live.messages import receive, send
 from tests.aside import aside
 from tests.looked_into import hall, until
 
@@ -117,7 +118,7 @@ async def test_a_fault_of_ours_is_told_and_logged_and_harms_nobody(
 
     async with controlled():
         with monkeypatch.context() as patched:
-            patched.setattr("linecook.observe.calls.Look", broken)
+            patched.setattr("linecook.observe.live.calls.Look", broken)
             with pytest.raises(ConnectionError, match="it failed to answer: KeyError"):
                 await aside(ask_for_calls)
         assert (await aside(ask_for_calls)).total == 0

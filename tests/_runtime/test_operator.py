@@ -13,8 +13,9 @@ from linecook import Cancelled, Ok, Retry, Runtime, Settled, agent, scope, settl
 from linecook._runtime import operator
 from linecook._runtime.operator import NoSuchCall, NotNow, cancel
 from linecook.errors import CallError
-from linecook.observe import CancelledCall, asking
-from linecook.observe.alive import Numbers
+from linecook.observe import CancelledCall
+from linecook.observe.live import asking
+from linecook.observe.live.alive import Numbers
 from tests.aside import aside, begin_aside
 from tests.lanes import process_bodies
 from tests.looked_into import until
@@ -114,7 +115,7 @@ async def test_a_call_that_waits_for_a_limit_leaves_the_queue() -> None:
         await asyncio.sleep(0.02)
 
         def waiting() -> str:
-            from linecook.observe.calls import Look
+            from linecook.observe.live.calls import Look
 
             look, numbers = Look(runtime), Numbers()
             look.find()

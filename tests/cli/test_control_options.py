@@ -44,7 +44,7 @@ def test_help_loads_nothing_it_does_not_need() -> None:
         "import sys; from linecook.cli.main import main\n"
         "try: main(['tree', '--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'msgspec', 'rich', 'json', 'linecook.observe.remote'}\n"
+        "heavy = {'msgspec', 'rich', 'json', 'linecook.observe.live.remote'}\n"
         "print(*heavy & set(sys.modules), file=sys.stderr)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)

@@ -147,6 +147,20 @@ def test_a_terminal_that_is_closed_ends_the_board_and_not_the_run(terminal, envi
     assert (tmp_path / "summary").read_text() == "all done"
 
 
+def test_it_steps_aside_and_comes_back(terminal):
+    with Board(10, terminal.stream) as board:
+        terminal.wait_for(" of 10 ")
+        board.step_aside()
+        board.step_aside()  # nothing is left to give back
+        assert not any(" of 10 " in row for row in terminal.look(0.6))
+        assert terminal.screen.margins is None
+        board.come_back()
+        terminal.wait_for(" of 10 ")
+    board.step_aside()
+    terminal.look()
+    assert terminal.screen.margins is None
+
+
 @pytest.mark.parametrize("no_color", ["", "1"])
 def test_no_color_means_none_and_colours_are_there_otherwise(terminal, start, no_color):
     start(600, NO_COLOR=no_color)

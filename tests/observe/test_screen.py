@@ -62,6 +62,22 @@ def test_the_last_frame_stays_if_asked(terminal, screen):
     assert [row for row in terminal.look() if row] == ["before", "result 1", "result 2", "after"]
 
 
+def test_rows_that_are_lent_are_taken_again_with_the_next_frame(terminal, screen):
+    terminal.stream.write("before\n")
+    draw(screen, "board 1", "board 2")
+    screen.lend()
+    terminal.stream.write("meanwhile\n")
+    assert [row for row in terminal.look() if row] == ["before", "meanwhile"]
+    assert terminal.screen.margins is None
+    draw(screen, "board 1", "board 2")
+    assert [row for row in terminal.look() if row] == ["before", "meanwhile", "board 1", "board 2"]
+
+
+def test_keys_that_end_others_do_not_reach_the_guard(terminal, screen):
+    draw(screen, "board")
+    assert os.getsid(screen._guard.pid) != os.getsid(0)
+
+
 def test_a_line_that_is_not_ended_yet_goes_on_where_it_was(terminal, screen):
     terminal.stream.write("half a li")
     draw(screen, "board")

@@ -20,9 +20,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..observe.asking import Gone, StandsStill, ask
-from ..observe.doors import open_door
-from ..observe.messages import LONGEST_QUESTION, PROTOCOL, Greeting, Question, Refusal, receive, send
+from ..observe.live.asking import Gone, StandsStill, ask
+from ..observe.live.doors import open_door
+from ..observe.live.messages import LONGEST_QUESTION, PROTOCOL, Greeting, Question, Refusal, receive, send
 
 _log = logging.getLogger("linecook")
 
@@ -177,7 +177,7 @@ class Desk:
     """Answers questions about runtimes, on the threads of those who ask."""
 
     def __init__(self) -> None:
-        from ..observe.alive import Numbers
+        from ..observe.live.alive import Numbers
 
         self.numbers = Numbers()
         self.answers: dict[str, Callable[[list[Any], Question], Any]] = {
@@ -195,9 +195,9 @@ class Desk:
             facts.close()
 
     def _calls(self, runtimes: list[Any], question: Question) -> Any:
-        from ..observe.calls import Look
-        from ..observe.livecalls import together
-        from ..observe.showing import show
+        from ..observe.live.calls import Look
+        from ..observe.live.livecalls import together
+        from ..observe.live.showing import show
 
         found: list[Any] = []
         for runtime in runtimes:

@@ -10,11 +10,11 @@ from typing import Any
 from .._core.callframe import CallFrame
 from .._core.context import Frame
 from .._core.running import left_of
-from ..observe.alive import Alive, Numbers
-from ..observe.asking import Gone, StandsStill, ask
-from ..observe.calls import Look, meant_by
-from ..observe.chains import driver_of, glance_at
-from ..observe.messages import CancelledCall
+from ..observe.live.alive import Alive, Numbers
+from ..observe.live.asking import Gone, StandsStill, ask
+from ..observe.live.calls import Look, meant_by
+from ..observe.live.chains import driver_of, glance_at
+from ..observe.live.messages import CancelledCall
 
 _TURNS = 200  # of the loop in which a call that is just going on may come to its next wait
 _PATIENCE = 2.0  # seconds to see the call end

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from .facts import Facts as Facts
     from .jsonlines import JSONLines as JSONLines
     from .lines import ProgressLines as ProgressLines
-    from .livecalls import LiveCall as LiveCall
-    from .livecalls import LiveCalls as LiveCalls
-    from .livecalls import LiveCount as LiveCount
-    from .messages import CancelledCall as CancelledCall
+    from .live.livecalls import LiveCall as LiveCall
+    from .live.livecalls import LiveCalls as LiveCalls
+    from .live.livecalls import LiveCount as LiveCount
+    from .live.messages import CancelledCall as CancelledCall
+    from .live.remote import Remote as Remote
+    from .live.remote import processes as processes
     from .panel import render as render
     from .place import Place as Place
     from .probe import HoldProbe as HoldProbe
-    from .remote import Remote as Remote
-    from .remote import processes as processes
     from .report import PlacementReport as PlacementReport
     from .report import Row as Row
     from .report import StallCount as StallCount
@@ -72,20 +72,20 @@ _HOMES = {
     "AuditReport": ".audit.report",
     "Finding": ".audit.report",
     "Board": ".board",
-    "CancelledCall": ".messages",
+    "CancelledCall": ".live.messages",
     "Event": ".._core.events",
     "Events": ".._core.events",
     "Facts": ".facts",
     "HoldProbe": ".probe",
     "JSONLines": ".jsonlines",
     "LaneFacts": ".snapshot",
-    "LiveCall": ".livecalls",
-    "LiveCalls": ".livecalls",
-    "LiveCount": ".livecalls",
+    "LiveCall": ".live.livecalls",
+    "LiveCalls": ".live.livecalls",
+    "LiveCount": ".live.livecalls",
     "Place": ".place",
     "PlacementReport": ".report",
     "ProgressLines": ".lines",
-    "Remote": ".remote",
+    "Remote": ".live.remote",
     "Row": ".report",
     "Snapshot": ".snapshot",
     "Stall": ".watched",
@@ -93,7 +93,7 @@ _HOMES = {
     "StallFacts": ".snapshot",
     "StallWatch": ".stall",
     "ToolFacts": ".snapshot",
-    "processes": ".remote",
+    "processes": ".live.remote",
     "render": ".panel",
     "wants_board": ".board",
 }

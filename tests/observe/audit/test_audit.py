@@ -27,6 +27,7 @@ def test_what_was_exchanged_is_given_back() -> None:
             asyncio._set_running_loop,  # type: ignore[attr-defined]
             runners._cancel_all_tasks,  # type: ignore[attr-defined]
             pools._WorkItem,
+            asyncio.BaseEventLoop.create_task,
             warnings._warn_unawaited_coroutine,  # type: ignore[attr-defined]
             sys.get_coroutine_origin_tracking_depth(),
         ]
@@ -34,7 +35,7 @@ def test_what_was_exchanged_is_given_back() -> None:
     before = exchanged()
     with Audit():
         asyncio.run(nothing())
-        assert [ours is theirs for ours, theirs in zip(exchanged()[:5], before, strict=False)] == [False] * 5
+        assert [ours is theirs for ours, theirs in zip(exchanged()[:6], before, strict=False)] == [False] * 6
     assert exchanged() == before
 
 
@@ -74,6 +75,11 @@ def test_a_threshold_that_is_no_duration_is_refused(stall: float) -> None:
         Audit(stall=stall)
 
 
+def test_to_know_more_than_usual_and_less_at_once_is_refused() -> None:
+    with pytest.raises(ValueError, match="choose one"):
+        Audit(origins=True, light=True)
+
+
 def test_a_report_can_be_had_while_the_program_runs() -> None:
     reports = []
 
@@ -97,7 +103,7 @@ def test_light_names_the_function_where_the_line_is_not_known() -> None:
         paying = asyncio.create_task(pay())
         await asyncio.wait([paying])
 
-    unseen = found(audited(main, origins=False), "exception_unseen")
+    unseen = found(audited(main, light=True), "exception_unseen")
     assert unseen.place.line == pay.__code__.co_firstlineno
     gc.collect()
 

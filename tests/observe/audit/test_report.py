@@ -12,7 +12,7 @@ RAN = Ran(12.5, 1, ("asyncio",), ())
 
 
 def report(ledger: Ledger, **options: object) -> AuditReport:
-    usual: dict[str, object] = {"missed": 0, "unfollowed": 0, "origins": True, "at_end": True}
+    usual: dict[str, object] = {"missed": 0, "unfollowed": 0, "knows": "tasks", "at_end": True}
     return AuditReport.of(ledger.sums(), RAN, **(usual | options))  # type: ignore[arg-type]
 
 
@@ -67,7 +67,7 @@ def test_json_holds_it_all_under_names_that_stay() -> None:
 
 
 def test_what_cannot_be_seen_is_always_said() -> None:
-    limits = report(Ledger(), missed=3, unfollowed=4, origins=False).limits
+    limits = report(Ledger(), missed=3, unfollowed=4, knows="nothing").limits
     assert set(BLIND) < set(limits)
     assert [limit for limit in limits if "--light" in limit]
     assert [limit for limit in limits if "up to 4 tasks" in limit]

@@ -8,8 +8,8 @@ from collections.abc import Generator
 
 import pytest
 
-from linecook.observe import asking
-from linecook.observe.asking import Gone, StandsStill, ask
+from linecook.observe.live import asking
+from linecook.observe.live.asking import Gone, StandsStill, ask
 from tests.aside import aside, begin_aside
 
 

@@ -9,8 +9,8 @@ import time
 from collections import Counter
 from typing import Any
 
-from .._core.callframe import CallFrame
-from .._core.context import Frame, inherited_priority
+from ..._core.callframe import CallFrame
+from ..._core.context import Frame, inherited_priority
 from .alive import Alive, Numbers
 from .calls import Look
 from .chains import TELLS_CONTEXT, Standing, Wait

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from linecook.observe import LiveCalls, LiveCount
-from linecook.observe.livecalls import together
+from linecook.observe.live.livecalls import together
 
 ONE = LiveCalls(
     1, 0.0, 3, (), (LiveCount("nap", "loop", "waiting", "sleep", 2), LiveCount("cook", "loop", "ready", None, 1))

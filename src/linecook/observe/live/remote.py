@@ -13,7 +13,7 @@ from .doors import is_alive, knock, remove_if_dead, sockets
 from .messages import LONGEST_ANSWER, PROTOCOL, CancelledCall, Greeting, Question, Refusal, receive, send
 
 if TYPE_CHECKING:
-    from .facts import Snapshot
+    from ..facts import Snapshot
     from .livecalls import LiveCalls
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Remote:
 
     def snapshots(self) -> list[Snapshot]:
         """Return what is going on, for each of its event loops; errors as for ``calls``."""
-        from .facts import Snapshot
+        from ..facts import Snapshot
 
         return self._ask(Question("snapshot"), list[Snapshot])
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from linecook.observe import doors
+from linecook.observe.live import doors
 
 GONE = 4_000_000  # beyond the largest process id there is by default
 

@@ -9,8 +9,8 @@ from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from .._core.callframe import CallFrame
-from .._core.context import Frame
+from ..._core.callframe import CallFrame
+from ..._core.context import Frame
 from .chains import Wait
 from .livecalls import State
 

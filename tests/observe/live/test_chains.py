@@ -18,8 +18,8 @@ import linecook._core
 import linecook.tools
 from linecook import Limit, Retry, agent, fail_after, resource, scope, settle, tool
 from linecook._core.context import Frame
-from linecook.observe import chains
-from linecook.observe.chains import Glance, Standing, driver_of, glance_at, standings_of
+from linecook.observe.live import chains
+from linecook.observe.live.chains import Glance, Standing, driver_of, glance_at, standings_of
 
 released = threading.Event()
 one_at_a_time = Limit(1)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from linecook.observe import messages
-from linecook.observe.messages import TooLong, receive, send
+from linecook.observe.live import messages
+from linecook.observe.live.messages import TooLong, receive, send
 
 Pair = tuple[socket.socket, socket.socket]
 

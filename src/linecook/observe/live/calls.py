@@ -12,12 +12,12 @@ import time
 from collections.abc import Generator, Iterable
 from typing import Any, TypeVar
 
-from .._core.callframe import CallFrame
-from .._core.context import Frame
+from ..._core.callframe import CallFrame
+from ..._core.context import Frame
+from ..place import call_on_stack, users_spot
 from .alive import Alive, Numbers
 from .asking import Gone, StandsStill, ask
 from .chains import Glance, Standing, Wait, glance_at, standings_of
-from .place import call_on_stack, users_spot
 
 T = TypeVar("T")
 

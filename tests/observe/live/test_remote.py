@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from linecook.observe import Remote, Snapshot, doors, messages, processes
+from linecook.observe import Remote, Snapshot, processes
+from linecook.observe.live import doors, messages
 from tests.looked_into import Program, hall, until
 
 WAITS = """
@@ -145,7 +146,7 @@ def test_a_process_gone_meanwhile_is_said_to_be() -> None:
 
 @pytest.mark.slow
 def test_another_protocol_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("linecook.observe.remote.PROTOCOL", messages.PROTOCOL + 1)
+    monkeypatch.setattr("linecook.observe.live.remote.PROTOCOL", messages.PROTOCOL + 1)
     with Program(WAITS) as program, pytest.raises(ConnectionError, match="use the linecook of its own environment"):
         Remote(program.pid)
 

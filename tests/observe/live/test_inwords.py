@@ -10,9 +10,9 @@ import pytest
 
 from linecook import Retry, Runtime, agent, gather, resource, scope, settle, tool
 from linecook.observe import LiveCall
-from linecook.observe.alive import Numbers
-from linecook.observe.calls import Look
-from linecook.observe.showing import show
+from linecook.observe.live.alive import Numbers
+from linecook.observe.live.calls import Look
+from linecook.observe.live.showing import show
 from tests.aside import aside
 
 

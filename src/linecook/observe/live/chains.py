@@ -15,14 +15,14 @@ from gc import get_referents
 from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType, MethodType
 from typing import Any, NamedTuple
 
-from .._core.context import Due, Frame, current_deadline
-from .._core.deadline import DeadlineScope
-from .._core.running import Running
-from .._core.scope import Scope
-from .._core.timers import Moment
-from .place import Spot
+from ..._core.context import Due, Frame, current_deadline
+from ..._core.deadline import DeadlineScope
+from ..._core.running import Running
+from ..._core.scope import Scope
+from ..._core.timers import Moment
+from ..place import Spot
 
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 _OURS = (_HERE + "_core" + os.sep, _HERE + "tools" + os.sep)
 _LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")

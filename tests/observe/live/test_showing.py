@@ -11,9 +11,9 @@ import pytest
 from linecook import Runtime, agent, settle, tool
 from linecook.errors import TimedOutError
 from linecook.observe import LiveCalls
-from linecook.observe.alive import Numbers
-from linecook.observe.calls import Look
-from linecook.observe.showing import show
+from linecook.observe.live.alive import Numbers
+from linecook.observe.live.calls import Look
+from linecook.observe.live.showing import show
 from tests.aside import aside
 
 released = threading.Event()

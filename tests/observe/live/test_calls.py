@@ -12,10 +12,11 @@ import pytest
 
 from linecook import Limit, Runtime, agent, fail_after, scope, settle, tool
 from linecook.errors import TimedOutError
-from linecook.observe import LiveCall, LiveCalls, asking
-from linecook.observe.alive import Numbers
-from linecook.observe.calls import Look, meant_by
-from linecook.observe.showing import show
+from linecook.observe import LiveCall, LiveCalls
+from linecook.observe.live import asking
+from linecook.observe.live.alive import Numbers
+from linecook.observe.live.calls import Look, meant_by
+from linecook.observe.live.showing import show
 from tests.aside import aside, begin_aside
 
 released = threading.Event()

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from .._core.callframe import CallFrame
+from ..._core.callframe import CallFrame
+from ..place import Place, Spot, users_spot
 from .chains import glance_at
-from .place import Place, Spot, users_spot
 
 if TYPE_CHECKING:
     from .alive import Alive
