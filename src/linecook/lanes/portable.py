@@ -170,7 +170,7 @@ def pack_arguments(
 
 def _are_plain(args: tuple[Any, ...]) -> bool:
     for thing in args:
-        kind = type(thing)
+        kind = type(thing)  # pyright: ignore[reportUnknownVariableType]
         if kind is int or kind is float:
             continue
         if (kind is not str and kind is not bytes) or len(thing) > _SHORT_TEXT:

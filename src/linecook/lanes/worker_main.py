@@ -167,8 +167,10 @@ class _Server:
             return
         try:
             body = _bodies.get(route) or _resolve(route)
+            args: Any
+            kwargs: Any
             if type(arguments) is tuple:
-                args, kwargs = arguments, {}
+                args, kwargs = arguments, {}  # pyright: ignore[reportUnknownVariableType]
             else:
                 args, kwargs = loads(arguments) if type(arguments) is bytes else arguments.load(count)
         except BaseException as error:

@@ -14,7 +14,7 @@ Factory = Callable[[], asyncio.AbstractEventLoop]
 
 
 async def stand() -> None:
-    time.sleep(0.2)  # stands
+    time.sleep(0.4)  # stands
 
 
 def test_a_loop_run_by_hand_and_again_and_again_is_seen_as_one(loop_factory: Factory) -> None:
