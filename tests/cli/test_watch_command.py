@@ -230,6 +230,28 @@ def test_a_forked_child_prints_no_report_of_its_own(watch: Watch) -> None:
     assert err.count("linecook watch:") == 1
 
 
+KEPT = """
+import asyncio
+async def save():
+    print("saved")
+async def main():
+    kept = save()
+    await asyncio.sleep(0)
+    kept = None
+asyncio.run(main())
+"""
+
+
+def test_origins_names_the_line_that_made_a_coroutine_dropped_elsewhere(watch: Watch) -> None:
+    _, err = watch(KEPT).communicate(timeout=20)
+    assert "app.py:8 in main: kept = None" in err
+    assert "let go of on this line" in err
+    assert "defined at app.py:3 in save" in err
+    _, err = watch(KEPT, options=("--origins",)).communicate(timeout=20)
+    assert "app.py:6 in main: kept = save()" in err
+    assert "let go of on this line" not in err
+
+
 def test_loops_of_threads_are_watched_too(watch: Watch) -> None:
     text = (
         "import asyncio, threading, time\n"
@@ -287,7 +309,15 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_program_runs(
     assert (out, "can't be written: No such file or directory" in err) == ("", True)
 
 
-@pytest.mark.parametrize("words", [["watch"], ["watch", "--stall", "0", "a.py"], ["watch", "--every", "x", "a.py"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["watch"],
+        ["watch", "--stall", "0", "a.py"],
+        ["watch", "--every", "x", "a.py"],
+        ["watch", "--light", "--origins", "a.py"],
+    ],
+)
 def test_wrong_options_end_with_2(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(words)

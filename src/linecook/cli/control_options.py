@@ -17,6 +17,7 @@ exit codes:
   0    told, or done
   1    not done: the process ended meanwhile, has no such call, or the call can't be ended just now
   2    nothing to look at: no such process, or one that can't be looked into
+  74   it could not be told: standard output could not be written (disk full)
   130  Ctrl-C
 """
 

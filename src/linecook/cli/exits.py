@@ -15,7 +15,7 @@ exit codes:
   0    every item, or the one call, succeeded
   1    some items failed, timed out or were cancelled, now or (with the same --output) before; or the one call did
   2    nothing (more) could be run: wrong TARGET, wrong arguments, unreadable input file
-  3    stopped early by --fail-on
+  3    stopped early, by --fail-on or by a function that stops the event loop
   74   the output could not be written (disk full); what was written stands
   130  Ctrl-C
   141  the reader of standard output went away (`| head`)

@@ -29,6 +29,10 @@ class Enough(Exception):
     """--fail-on was reached."""
 
 
+class LoopStopped(Exception):
+    """The function has stopped the event loop under everybody."""
+
+
 class Job:
     """One run over an input.
 
@@ -42,7 +46,8 @@ class Job:
 
     Attributes:
       tally: what came of the items so far.
-      stopped_by: what stopped the run before the end of its input, ``Enough`` or ``NotWritten``; None when nothing did.
+      stopped_by: what stopped the run before the end of its input, ``Enough``, ``NotWritten`` or ``LoopStopped``; None
+        when nothing did.
       interrupted: whether Ctrl-C did.
       runtime: what the calls ran on.
 
@@ -80,6 +85,10 @@ class Job:
             run(self._main(), runtime=self.runtime)
         except KeyboardInterrupt:
             self.interrupted = True
+        except RuntimeError as error:
+            if not str(error).startswith("Event loop stopped before"):
+                raise
+            self.stopped_by = LoopStopped(_LOOP_STOPPED)
         finally:
             self._progress.close()
             self._end_rest()
@@ -148,8 +157,8 @@ class Job:
             value = await call
             spent = Spent(monotonic() - began) if self._target.is_bare else _timed(call, began)
             record = Record(number, item.digest, "ok", value=value, times=spent)
-        except asyncio.CancelledError:
-            self._cancelled(item, _timed(call, began))
+        except asyncio.CancelledError as error:
+            self._cancelled(item, _timed(call, began), asked=bool(error.args))
             raise
         except TimedOutError as error:
             record = record_of(number, item.digest, TimedOut(error.after, _timed(call, began), error=error))
@@ -160,14 +169,20 @@ class Job:
 
     _item.__qualname__ = "item"  # by which top, ps and tree show it
 
-    def _cancelled(self, item: Item, call: Call[Any]) -> None:
+    def _cancelled(self, item: Item, call: Call[Any], *, asked: bool) -> None:
         del self._under_way[item.number]
         if not call.attempts:  # it waited for a place: nothing was begun
             return
-        self._record_cancelled(item, "abandoned" if call.left_behind else "stopped", call.times)
+        why = self._why_cancelled(asked)
+        self._record_cancelled(item, "abandoned" if call.left_behind else "stopped", why, call.times)
 
-    def _record_cancelled(self, item: Item, work: str, times: Times | None = None) -> None:
-        error = {"type": "Cancelled", "message": f"cancelled while it ran: {self.stop_words}"}
+    def _why_cancelled(self, asked: bool) -> str:
+        if self.stopped_by is not None or self.interrupted or self.runtime.draining:
+            return self.stop_words
+        return "the event loop was stopped" if asked else "its own code asked for it, with task.cancel()"
+
+    def _record_cancelled(self, item: Item, work: str, why: str, times: Times | None = None) -> None:
+        error = {"type": "Cancelled", "message": f"cancelled while it ran: {why}"}
         record = Record(item.number, item.digest, "cancelled", error=error, work=work, times=times)
         self._count(item, record)
         with contextlib.suppress(NotWritten):
@@ -200,7 +215,7 @@ class Job:
     def _end_rest(self) -> None:
         """Give what would not end when we stopped its record, and see everything written."""
         for item in list(self._under_way.values()):
-            self._record_cancelled(item, "abandoned")
+            self._record_cancelled(item, "abandoned", self._why_cancelled(asked=True))
         try:
             self.results.close()
         except NotWritten as error:
@@ -226,4 +241,8 @@ def _timed(call: Call[Any], began: float) -> Call[Any]:
     return call
 
 
+_LOOP_STOPPED = (
+    "the function, or something that it calls, has stopped the event loop (loop.stop()), which is linecook's: every "
+    "call under way was cancelled. Raise an error to give up one item"
+)
 _WORDS = {"ok": "Ok", "failed": "Failed", "timed_out": "TimedOut", "cancelled": "Cancelled"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -20,6 +21,7 @@ examples:
   linecook run desk.py:review '{"path": "a.py"}'       keyword arguments
   linecook run desk.py:review --input files.jsonl --output reviews.jsonl
                                                        one call per line, 64 at a time
+  linecook watch app.py                                your asyncio program as it is: what goes wrong in it unseen
 
 `linecook run --help` explains targets, input, output and exit codes.
 """
@@ -41,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Ctrl-C before the run began, or after it had ended. What it breaks off in C may come out as any other error:
         # an ImportError of a half-made module, a module of the user's that "failed".
         if isinstance(error, KeyboardInterrupt) or was_pressed():
-            print("linecook: interrupted.", file=sys.stderr)
+            _say("linecook: interrupted.\n")
             return INTERRUPTED
         if isinstance(error, BadUsage):
             return _say_usage(error)
@@ -64,10 +66,14 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _say_usage(error: BadUsage) -> int:
-    if error.details:
-        print(error.details, file=sys.stderr, end="")
-    print(f"linecook: {error}", file=sys.stderr)
+    _say(f"{error.details}linecook: {error}\n")
     return USAGE
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # nobody can read it: the exit code still tells
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -32,7 +32,7 @@ def progress_for(show: str | None) -> Progress:
         return _Shown(observe.JSONLines(None, sys.stderr))
     if show == "board" or (show is None and observe.wants_board(sys.stderr)):
         try:
-            return _Shown(observe.Board(None, sys.stderr))
+            return _OnBoard(observe.Board(None, sys.stderr))
         except ValueError as error:
             print(f"linecook: {error}; lines it is.", file=sys.stderr)
     return _Shown(observe.ProgressLines(None, sys.stderr))
@@ -48,6 +48,22 @@ class _Shown:
         self.expect = shown.expect
         self.close = shown.close
         self.attach = getattr(shown, "attach", _have_no_use_for)
+
+
+class _OnBoard(_Shown):
+    """The board, which Ctrl-Z takes away and ``fg`` brings back."""
+
+    def __init__(self, board: Any) -> None:
+        from .stopping import Stopping
+
+        super().__init__(board)
+        self._board = board
+        self._stopping = Stopping(board.step_aside, board.come_back)
+        self.close = self._close
+
+    def _close(self) -> None:
+        self._stopping.forget()
+        self._board.close()
 
 
 def _have_no_use_for(runtime: Any, /) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from .exits import ALL_OK, PIPE_CLOSED, SOME_FAILED, BadUsage
+from .exits import ALL_OK, NOT_WRITTEN, PIPE_CLOSED, SOME_FAILED, BadUsage
 
 if TYPE_CHECKING:
     from linecook.observe import Remote
@@ -58,7 +59,13 @@ def answered(ask: Callable[[], T]) -> T:
 
 
 def told(work: Callable[[], int]) -> int:
-    """Return the exit code of *work*, with what went wrong said on standard error."""
+    """Return the exit code of *work*, with what went wrong said on standard error.
+
+    Raises:
+      BadUsage: there is no standard output to tell anything on.
+    """
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise BadUsage("standard output is closed: there is nowhere to tell it.")
     try:
         code = work()
         sys.stdout.flush()
@@ -68,6 +75,11 @@ def told(work: Callable[[], int]) -> int:
     except BrokenPipeError:  # the reader of our output has seen enough
         _drop_stdout()
         return PIPE_CLOSED
+    except OSError as error:  # a full disk; of the other process everything is a NotTold
+        _drop_stdout()
+        with contextlib.suppress(OSError, ValueError):  # the terminal is gone, and standard error with it
+            print(f"linecook: standard output could not be written: {error.strerror or error}.", file=sys.stderr)
+        return NOT_WRITTEN
     return code
 
 

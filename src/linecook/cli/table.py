@@ -19,6 +19,7 @@ from .records import Record, encode
 FIRST = ("line", "input", "outcome")
 LAST = ("error", "error_type", "at", "work", "queued", "running", "attempts", "lane", "function", "more")
 MOST_WAITING = 64
+MOST_CELL = (1 << 31) - 1  # characters; Python's own bound, 131,072, is less than a page that was fetched
 BOM = "\ufeff"  # by which Excel knows UTF-8; pandas, polars and csv's utf-8-sig leave it out
 
 
@@ -162,6 +163,14 @@ def read_table(path: str, fd: int, function: str, held: Held) -> tuple[int, list
 
 
 def _read_rows(path: str, lines: _Lines, function: str, held: Held) -> tuple[int, list[str] | None]:
+    before = csv.field_size_limit(MOST_CELL)
+    try:
+        return _read_cells(path, lines, function, held)
+    finally:
+        csv.field_size_limit(before)
+
+
+def _read_cells(path: str, lines: _Lines, function: str, held: Held) -> tuple[int, list[str] | None]:
     rows = csv.reader(lines, strict=True)
     header: list[str] | None = None
     whole = 0
@@ -186,7 +195,7 @@ def _checked_header(path: str, row: list[str]) -> list[str]:
     row[0] = row[0].removeprefix(BOM)
     if tuple(row[: len(FIRST)]) != FIRST or tuple(row[-len(LAST) :]) != LAST:
         raise BadUsage(
-            f"--output {path} holds something else already; its first line is: {','.join(row)[:100]}. "
+            f"--output {path} holds something else already; its first line is: {short(','.join(row), 100)}. "
             "Name another file, or move this one away."
         )
     return row

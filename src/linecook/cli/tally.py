@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 
+from .reading.item import short
 from .records import Record
 
 KINDS = ("ok", "failed", "timed_out", "cancelled")
@@ -138,5 +139,4 @@ def _cause_key(record: Record) -> str:
 
 
 def _first_words(text: str, width: int = 160) -> str:
-    line = text.strip().split("\n", 1)[0]
-    return line if len(line) <= width else line[:width] + "…"
+    return short(text.strip().split("\n", 1)[0], width)  # escaped: words of strangers, and the terminal is the user's

@@ -6,9 +6,11 @@ import argparse
 import io
 import os
 import select
+import signal
 import sys
+import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from .doing import columns, counted, cut, head
@@ -117,20 +119,60 @@ def _console(*, color: bool) -> Console:
 @contextmanager
 def _screen() -> Generator[None]:
     """Take the terminal's other screen, and keys as they are pressed; whatever happens, give both back."""
-    import termios
-    import tty
+    from .stopping import Stopping
 
-    keys = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
-    before = None if keys is None else termios.tcgetattr(keys)
-    _write(_ENTER)
+    taken = _Taken()
+    taken.take()
+    stopping = Stopping(taken.give_back, taken.take)
     try:
-        if keys is not None:
-            tty.setcbreak(keys)
+        with _ending_at_sigterm():
+            yield
+    finally:
+        stopping.forget()
+        taken.give_back()
+
+
+class _Taken:
+    """A terminal that is taken and given back, any number of times."""
+
+    def __init__(self) -> None:
+        import termios
+
+        self._keys = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
+        self._before = None if self._keys is None else termios.tcgetattr(self._keys)
+
+    def take(self) -> None:
+        import tty
+
+        _write(_ENTER)
+        if self._keys is not None:
+            tty.setcbreak(self._keys)
+
+    def give_back(self) -> None:
+        import termios
+
+        with suppress(OSError, termios.error):  # it is gone: there is nothing to give back
+            if self._keys is not None and self._before is not None:
+                termios.tcsetattr(self._keys, termios.TCSADRAIN, self._before)
+            _write(_LEAVE)
+
+
+@contextmanager
+def _ending_at_sigterm() -> Generator[None]:
+    """Leave the block at SIGTERM, as at any error: the terminal isn't left as it is."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
         yield
     finally:
-        if keys is not None and before is not None:
-            termios.tcsetattr(keys, termios.TCSADRAIN, before)
-        _write(_LEAVE)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _wants_to_leave(seconds: float) -> bool:

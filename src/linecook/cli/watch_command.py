@@ -37,7 +37,7 @@ def watch_command(options: argparse.Namespace) -> int:
     program = Program(options.program, options.arguments, as_module=options.as_module)
     paper = _Paper(options.output)
     reporter = _Reporter(paper, every=options.every, as_json=options.json)
-    audit = Audit(stall=options.stall, origins=not options.light, on_closing=reporter.closing)
+    audit = Audit(stall=options.stall, origins=options.origins, light=options.light, on_closing=reporter.closing)
     atexit.register(reporter.finish)  # the first registered is the last to run
     hand_over()
     reporter.begin(audit)

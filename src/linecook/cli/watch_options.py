@@ -23,8 +23,10 @@ there; CPU work in threads, which holds the interpreter; tasks lost or left over
 coroutines never awaited; threads that keep the program from exiting; the longest waits. Each with its line and a cure.
 
 The report goes to standard error when the program ends; Ctrl-\\ (SIGQUIT) prints it so far, and the program goes on.
-What can't be seen stands at its end. A program that is killed, or that a signal ends which it doesn't handle, or that
-leaves through os._exit, leaves no report.
+A task is named by the line that made it; a coroutine never awaited by the line that made and dropped it, or, where it
+was dropped elsewhere, by that line and its function (--origins tells the line that made it). What can't be seen stands
+at the end of the report. A program that is killed, or that a signal ends which it doesn't handle, or that leaves
+through os._exit, leaves no report.
 """
 
 CODES = """\
@@ -53,10 +55,17 @@ def add(commands: Commands) -> None:
     watch.add_argument("--every", metavar="S", type=seconds_above_0, help="report so far, every so many seconds")
     watch.add_argument("--json", action="store_true", help="one JSON object per report, on a line of its own")
     watch.add_argument("--output", metavar="FILE", help="write reports there, not to standard error; overwritten")
-    watch.add_argument(
+    lines = watch.add_mutually_exclusive_group()
+    lines.add_argument(
+        "--origins",
+        action="store_true",
+        help="remember which line made each coroutine, not only each task: for one that was never awaited, and dropped "
+        "elsewhere than on the line that made it; slows down libraries that make many",
+    )
+    lines.add_argument(
         "--light",
         action="store_true",
-        help="don't remember which line made a task or coroutine: for programs that make 10,000 and more a second",
+        help="don't remember which line made a task either: for programs that make 10,000 and more a second",
     )
 
 

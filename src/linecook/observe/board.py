@@ -57,6 +57,8 @@ class Board(Teller):
         self._screen = Screen(stream.fileno())
         self._colours = not os.environ.get("NO_COLOR")
         self._has_drawn = False
+        self._is_aside = False
+        self._drawing = threading.Lock()  # never held while a snapshot is made: step_aside may interrupt that
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._draw_all, name="linecook-board", daemon=True)
         self._thread.start()
@@ -69,6 +71,21 @@ class Board(Teller):
             self._thread.join(timeout=2.0)
             self._facts.close()
             atexit.unregister(self.close)
+
+    def step_aside(self) -> None:
+        """Give the rows back until ``come_back``, as before Ctrl-Z stops the process. A signal handler may call it."""
+        self._is_aside = True
+        if self._drawing.acquire(timeout=1.0):  # for a terminal that takes nothing
+            try:
+                self._screen.lend()
+            except OSError:  # the terminal is gone
+                pass
+            finally:
+                self._drawing.release()
+
+    def come_back(self) -> None:
+        """Take the rows again, with the next frame."""
+        self._is_aside = False
 
     # -- on the board's own thread -------------------------------------------------------------------------------
 
@@ -85,15 +102,19 @@ class Board(Teller):
         except Exception:
             _log.exception("the board failed, and is drawn no more; the run goes on")
         finally:
-            self._screen.release(last)
+            with self._drawing:
+                self._screen.release(last)
 
     def _draw(self) -> float:
         """Draw one frame and return the seconds to the next."""
         began, is_first = time.thread_time(), not self._has_drawn
         size = self._screen.size()
         if size.lines >= _LEAST_LINES and size.columns >= _LEAST_COLUMNS:
-            self._screen.draw(self._lines(self._facts.snapshot(), size), size)
-            self._has_drawn = True
+            shown = self._lines(self._facts.snapshot(), size)
+            with self._drawing:
+                if not self._is_aside:
+                    self._screen.draw(shown, size)
+                    self._has_drawn = True
         if is_first:  # it has imported what it needs, which the others don't
             return _PAUSE
         return min(_LONGEST, max(_PAUSE, (time.thread_time() - began) / _SHARE))

@@ -84,6 +84,16 @@ class Screen:
         self._post_guard()
         return f"{_GIVE_BACK}{_DOWN * self._rows}\x1b[{self._rows}A"
 
+    def lend(self) -> None:
+        """Give the rows back until the next ``draw``.
+
+        Raises:
+          OSError: the terminal is gone.
+        """
+        if self._rows:
+            self._rows, self._size, self._shown = 0, os.terminal_size((0, 0)), ""
+            self._write(_GIVE_BACK)
+
     def release(self, last: Sequence[str] = ()) -> None:
         """Give the rows back and forget the terminal; leave the lines *last*, where the next output would stand."""
         try:
@@ -112,8 +122,13 @@ class Screen:
     def _post_guard(self) -> None:
         if self._guard is None:
             try:
+                # In a session of its own: a Ctrl-C that comes before it has set its traps would end it.
                 self._guard = subprocess.Popen(
-                    ["/bin/sh", "-c", _GUARD], stdin=subprocess.PIPE, stdout=self._fd, stderr=subprocess.DEVNULL
+                    ["/bin/sh", "-c", _GUARD],
+                    stdin=subprocess.PIPE,
+                    stdout=self._fd,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
                 )
             except OSError:  # no shell here: the board is drawn all the same
                 return

@@ -93,7 +93,7 @@ async def test_bytes_of_another_encoding_are_named_with_the_cure(pantry: Any) ->
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("name,amount,tip", r"column 'tip' name no parameter of price\(.*--ignore-extra"),
+        ("name,amount,tip", r"column 'tip' names no parameter of price\(.*--ignore-extra"),
         ("name", r"has no column 'amount', and price\(.*\) needs it; its columns are: name"),
         ("name,amount,name", "has more than one column 'name'"),
         ("", "is empty: the first row of a .csv names the columns"),

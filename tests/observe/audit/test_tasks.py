@@ -123,6 +123,7 @@ def test_one_dropped_elsewhere_is_named_by_that_line_and_its_function_or_with_or
 
     with pytest.warns(RuntimeWarning, match=r"^coroutine 'fail' was never awaited$") as warned:
         dropped = found(audited(main, loop_factory), "never_awaited")
+    with pytest.warns(RuntimeWarning, match=r"^coroutine 'fail' was never awaited$"):
         made = found(audited(main, loop_factory, origins=True), "never_awaited")
     assert dropped.place.line == line_of(main, "del forgotten")
     assert "--origins" in dropped.details["how"][0][0]

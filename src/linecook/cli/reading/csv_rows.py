@@ -124,8 +124,9 @@ def _places(signature: Signature, path: str, header: Sequence[str], ignore_extra
     extra = [name for name in header if name not in named and not signature.takes_any_name]
     if extra and not ignore_extra:
         columns = ", ".join(map(repr, extra[:5])) + (" …" if len(extra) > 5 else "")
+        columns = f"columns {columns} name" if len(extra) > 1 else f"column {columns} names"
         raise BadUsage(
-            f"--input {path}: {'columns' if len(extra) > 1 else 'column'} {columns} name no parameter of "
+            f"--input {path}: {columns} no parameter of "
             f"{signature.name}{signature.shown()}. The first row names the columns; --ignore-extra leaves out what is "
             "too much."
         )

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .item import Chunks
+from .item import Chunks, Unreadable
 
 BOM = b"\xef\xbb\xbf"
+MOST_LINE = 1 << 30  # bytes; a device, or a program gone mad, can go on without a line end until the memory is full
 
 
 def split(chunks: Chunks) -> Iterator[list[bytes] | None]:
     """Yield the lines that have come together, without their ends; None wherever *chunks* has one.
 
     Only the last line may lack its end.
+
+    Raises:
+      Unreadable: a line is longer than 1 GiB.
     """
     pending: list[bytes] = []  # pieces of one line, joined once: a huge line costs linear time
+    pending_bytes = 0
     for chunk in chunks:
         if chunk is None:
             yield None
@@ -24,10 +29,13 @@ def split(chunks: Chunks) -> Iterator[list[bytes] | None]:
         if whole:
             if pending:
                 whole[0] = b"".join([*pending, whole[0]])
-                pending = []
+                pending, pending_bytes = [], 0
             yield whole
         if rest:
             pending.append(rest)
+            pending_bytes += len(rest)
+            if pending_bytes > MOST_LINE:
+                raise Unreadable("a line of it is longer than 1 GiB, and each line is one item")
     if pending:
         yield [b"".join(pending)]
 
