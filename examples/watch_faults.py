@@ -16,7 +16,7 @@ import time
 
 def parse(page: str) -> int:
     """Work that blocks: harmless in itself, and not on the event loop."""
-    time.sleep(0.3)  # fault: stall
+    time.sleep(0.6)  # fault: stall
     return len(page)
 
 
@@ -74,9 +74,9 @@ def count_up(to: int) -> int:
 
 
 async def count_in_a_thread() -> None:
-    ends = time.monotonic() + 1
-    while time.monotonic() < ends:
-        await asyncio.to_thread(count_up, 300_000)
+    chunks = [300_000] * 40
+    for chunk in chunks:
+        await asyncio.to_thread(count_up, chunk)
 
 
 def listen_for_ever() -> None:
@@ -84,7 +84,6 @@ def listen_for_ever() -> None:
 
 
 async def main() -> None:
-    threading.Thread(target=listen_for_ever, name="listener").start()
     await stand_still()
     await forget_a_task()
     await look_away()
@@ -92,6 +91,7 @@ async def main() -> None:
     await look_up()
     await count_in_a_thread()
     await fetch_many()
+    threading.Thread(target=listen_for_ever, name="listener").start()
     print("all done")
 
 

@@ -53,7 +53,7 @@ async def in_pairs(wave: Wave, waves: int, mode: str) -> dict[str, Any]:
     answers = [await wave()]
     for number in range(2 * waves):
         side = "watched" if mode != "plain" and number % 4 in (1, 2) else "plain"  # off on on off
-        audit = Audit(origins=mode != "light")
+        audit = Audit(origins=mode == "origins", light=mode == "light")
         if side == "watched":
             audit.start()
         wall, cpu = time.perf_counter(), time.process_time()
@@ -152,6 +152,11 @@ def watched(meter: Meter, agents: int, waves: int) -> None:
 @row.linecook
 def light(meter: Meter, agents: int, waves: int) -> None:
     figures(meter, run_program(__file__, {"agents": agents, "waves": waves, "mode": "light"}), agents * FLEETS)
+
+
+@row.linecook
+def origins(meter: Meter, agents: int, waves: int) -> None:
+    figures(meter, run_program(__file__, {"agents": agents, "waves": waves, "mode": "origins"}), agents * FLEETS)
 
 
 @row.stdlib

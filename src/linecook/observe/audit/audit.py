@@ -23,7 +23,7 @@ from .threads import StuckThread, Threads
 from .waits import Waits
 
 if TYPE_CHECKING:
-    from .report import AuditReport
+    from .report import AuditReport, Knows
 
 _INTERVAL = 0.1  # seconds between two looks: a pool that is full, or a thread on CPU, is there for longer
 _CLOSELY = 0.05  # and as long as there is such a one
@@ -37,28 +37,37 @@ class Audit:
     """Watches every event loop of this process, without a change to the program.
 
     From ``start`` (or ``with``) to ``stop`` a handful of asyncio's functions are exchanged for ones that take note and
-    call the original: ``_set_running_loop`` and ``_cancel_all_tasks`` of asyncio, the items that ``ThreadPoolExecutor``
-    queues, and of each loop that runs ``call_exception_handler`` and ``close``. Python's own message about a coroutine
-    never awaited is made by us in the same words. ``stop`` gives all of it back. One audit at a time.
+    call the original: ``create_task`` of loops, ``_set_running_loop`` and ``_cancel_all_tasks`` of asyncio, the items
+    that ``ThreadPoolExecutor`` queues, and of each loop that runs ``call_exception_handler`` and ``close``. Python's
+    own message about a coroutine never awaited is made by us in the same words. ``stop`` gives all of it back. One audit at a time.
 
     Args:
       stall: seconds, > 0, that one step of a loop may last before it is a stall.
-      origins: have Python remember the line that makes each coroutine. Without it, tasks and coroutines are named by
-        the function they run, and a program that does nothing but make tasks isn't slowed down.
+      origins: have Python remember the line that makes each coroutine. Without it the line that made a coroutine never
+        awaited is known where the same statement drops it, as ``save(x)`` without ``await`` does; else the line that
+        dropped it is named, and the function. A library that makes many coroutines is slowed down.
+      light: don't note either which line makes each task: tasks are named by the function they run.
       on_closing: called once, on the watch thread, when a loop has waited a second for threads of its default pool in
         order to end; must be quick.
 
     Raises:
-      ValueError: *stall* isn't a number > 0.
+      ValueError: *stall* isn't a number > 0; *origins* and *light* exclude each other.
     """
 
     def __init__(
-        self, *, stall: float = 0.1, origins: bool = True, on_closing: Callable[[], None] | None = None
+        self,
+        *,
+        stall: float = 0.1,
+        origins: bool = False,
+        light: bool = False,
+        on_closing: Callable[[], None] | None = None,
     ) -> None:
         if not stall > 0:
             raise ValueError(f"stall={stall!r}: seconds, > 0")
+        if origins and light:
+            raise ValueError("origins=True, light=True: one asks for more than usual, the other for less; choose one")
         self.stall = stall
-        self.origins = origins
+        self._knows: Knows = "coroutines" if origins else "nothing" if light else "tasks"
         self._on_closing = on_closing
         self._ledger = Ledger()
         self._patches = Patches()
@@ -66,7 +75,7 @@ class Audit:
         self._pools = Pools(self._ledger)
         self._threads = Threads()
         self._waits = Waits(self._ledger)
-        self._loops = Loops(self._ledger, self._tasks, self._pools, self._patches, stall, origins=origins)
+        self._loops = Loops(self._ledger, self._tasks, self._pools, self._patches, stall, self._knows)
         self._end_looks: Callable[[], None] | None = None
         self._looked = 0.0
         self._begun = time.monotonic()
@@ -154,7 +163,7 @@ class Audit:
             ran(self._loops, seconds=(self._ended or time.monotonic()) - self._begun),
             missed=self._ledger.missed,
             unfollowed=self._waits.unfollowed,
-            origins=self.origins,
+            knows=self._knows,
             at_end=at_end,
         )
 

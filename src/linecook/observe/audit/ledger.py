@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from types import FrameType
+from types import CodeType, FrameType
 from typing import NamedTuple
 
 from ..place import Place, users_spot
@@ -28,6 +28,14 @@ class Where(NamedTuple):
         """Return the user's line in *frame* or its callers (see ``place.users_spot``)."""
         spot = users_spot(frame)
         return cls(spot.code.co_filename, spot.line, spot.code.co_qualname)
+
+    @classmethod
+    def at(cls, code: CodeType, instruction: int) -> Where:
+        """Return the line of *code* to which *instruction* belongs: a frame's ``f_lasti``."""
+        for start, end, line in code.co_lines():
+            if start <= instruction < end and line is not None:
+                return cls(code.co_filename, line, code.co_qualname)
+        return cls(code.co_filename, code.co_firstlineno, code.co_qualname)
 
     def look_up(self) -> Place:
         """Read the source line and return the place."""
@@ -89,14 +97,15 @@ class Sum:
 class Ledger:
     """Facts in the order of their coming, and their sums.
 
-    ``note`` takes no lock: a finalizer, which calls it, may run in the middle of anything, ``note`` included.
+    ``note`` and ``later`` take no lock: a finalizer, which calls them, may run in the middle of anything, ``note``
+    included.
 
     Attributes:
       missed: facts that were dropped since too many came at once, or at too many places.
     """
 
     def __init__(self) -> None:
-        self._facts: deque[Fact] = deque()
+        self._facts: deque[Fact | Callable[[], Fact]] = deque()
         self._sums: dict[tuple[str, Where], Sum] = {}
         self._lock = threading.RLock()
         self.missed = 0
@@ -110,11 +119,19 @@ class Ledger:
             return
         self._facts.append(Fact(kind, where or NOWHERE, seconds, details))
 
+    def later(self, fact: Callable[[], Fact]) -> None:
+        """Write one fact down that takes time to make, and is made when it is counted. Otherwise as ``note``."""
+        if len(self._facts) >= _MOST_FACTS:
+            self.missed += 1
+            return
+        self._facts.append(fact)
+
     def count(self) -> None:
         """Add what was noted to the sums."""
         with self._lock:
             while self._facts:
-                self._count(self._facts.popleft())
+                fact = self._facts.popleft()
+                self._count(fact if isinstance(fact, Fact) else fact())
 
     def _count(self, fact: Fact) -> None:
         key = fact.kind, fact.where

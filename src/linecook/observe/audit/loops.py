@@ -14,15 +14,19 @@ import time
 import weakref
 from asyncio import events, runners
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..stall import StallWatch
 from ..watched import Stall
 from .ledger import Detail, Fact, Ledger, Where
+from .makers import noting
 from .origins import forget_origins, remember_origins
 from .patches import Patches
 from .pool import Pools
 from .tasks import TaskFacts
+
+if TYPE_CHECKING:
+    from .report import Knows
 
 
 class Loops:
@@ -35,14 +39,15 @@ class Loops:
     """
 
     def __init__(
-        self, ledger: Ledger, tasks: TaskFacts, pools: Pools, patches: Patches, threshold: float, *, origins: bool
+        self, ledger: Ledger, tasks: TaskFacts, pools: Pools, patches: Patches, threshold: float, knows: Knows
     ) -> None:
         self._ledger = ledger
         self._tasks = tasks
         self._pools = pools
         self._patches = patches
         self._threshold = threshold
-        self._origins = origins
+        self._knows = knows
+        self._noting: set[Any] = set()  # the functions that stand before create_task
         self._watch = StallWatch()
         self._lock = threading.RLock()
         self._known: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
@@ -76,6 +81,7 @@ class Loops:
                 return cancel_all(loop)
 
             self._patches.set(runners, "_cancel_all_tasks", cancel_all_tasks)
+        self._see_tasks_made(asyncio.BaseEventLoop)
         self._patch_uvloop()
         if (running := asyncio._get_running_loop()) is not None:
             self._began(running)
@@ -85,6 +91,7 @@ class Loops:
         kind: Any = getattr(sys.modules.get("uvloop"), "Loop", None)
         if kind is None:
             return
+        self._see_tasks_made(kind)
         original = kind.run_forever
 
         def run_forever(loop: asyncio.AbstractEventLoop) -> None:
@@ -96,9 +103,21 @@ class Loops:
 
         self._patches.shadow(kind, "run_forever", run_forever)
 
+    def _see_tasks_made(self, kind: type[asyncio.AbstractEventLoop]) -> None:
+        """Have every task that loops of this type make know who made it."""
+        original: Any = kind.create_task
+        if self._knows == "nothing" or original in self._noting:
+            return
+        ours = noting(original, has_steps=issubclass(kind, asyncio.BaseEventLoop))
+        if "create_task" in vars(kind):
+            self._patches.set(kind, "create_task", ours)
+        else:
+            self._patches.shadow(kind, "create_task", ours)
+        self._noting.add(ours)
+
     def _began(self, loop: asyncio.AbstractEventLoop) -> None:
         ident = threading.get_ident()
-        if self._origins:
+        if self._knows == "coroutines":
             remember_origins()
         with self._lock:
             if loop not in self._known:
@@ -112,6 +131,7 @@ class Loops:
         self.begun_at = self.begun_at or time.monotonic()
         kind = type(loop).__module__.partition(".")[0]
         self.kinds.add(kind)
+        self._see_tasks_made(type(loop))
         shadowed = self._patches.shadow(loop, "call_exception_handler", _telling(loop, self._tasks.told))
         self._patches.shadow(loop, "close", _closing(loop, self._tasks))
         if not isinstance(loop, asyncio.BaseEventLoop):
@@ -146,7 +166,7 @@ class Loops:
             running, self._running = self._running, {}
         for _, unwatch in running.values():
             unwatch()
-        if self._origins:
+        if self._knows == "coroutines":
             forget_origins()
 
 

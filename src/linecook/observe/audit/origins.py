@@ -1,7 +1,7 @@
-"""The line that made a task or a coroutine, as Python itself remembers it.
+"""The line that made a coroutine, as Python itself remembers it when asked to, and what else is known of it.
 
 ``sys.set_coroutine_origin_tracking_depth`` has Python note file and line in each coroutine that is made: some 0.2 µs,
-in C, and no frame of ours on the way (benchmarks: watch_spawn).
+in C, for each, and a library such as an HTTP client makes dozens for every request (benchmarks: watch_http).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from ..place import _is_ours_or_pythons
 from .ledger import Where
+from .makers import maker_of
 
 _DEPTH = 1
 
@@ -52,9 +53,13 @@ def coroutine_of(task: Any) -> Any:
 
 
 def made_at(task: Any) -> Where | None:
-    """Return the line that made *task*: that of its coroutine, and where that isn't known, its function's first."""
-    coroutine = coroutine_of(task)
-    return origin_of(coroutine) or definition_of(coroutine)
+    """Return the line that made *task*, else the one that made its coroutine, else its function's first."""
+    return line_that_made(task) or definition_of(coroutine_of(task))
+
+
+def line_that_made(task: Any) -> Where | None:
+    """Return the line that made *task*, or its coroutine; None: it isn't known."""
+    return maker_of(task) or origin_of(coroutine_of(task))
 
 
 def name_of(coroutine: Any) -> str:

@@ -60,7 +60,7 @@ class Job(pools._WorkItem[Any]):
         """The user's line that asked for the call, or that made the task that did."""
         if self.made_at is not None:
             return self.made_at
-        return Where(self.code.co_filename, _line_of(self.code, self.lasti), self.code.co_qualname)
+        return Where.at(self.code, self.lasti)
 
     @property
     def name(self) -> str:
@@ -87,7 +87,8 @@ class Pools:
         self._name = f"_linecook_audit_{id(self)}"
         self._pools: weakref.WeakValueDictionary[int, _Pool] = weakref.WeakValueDictionary()
         self._default = threading.local()
-        self._askers: set[CodeType] = set()  # async functions of the user's
+        # Async functions of the user's by the id of their code, which is kept: to hash a long one takes microseconds.
+        self._askers: dict[int, CodeType] = {}
 
     def item(self) -> type[Job]:
         """Return what stands in the place of ``concurrent.futures.thread._WorkItem``, which ``submit`` makes."""
@@ -107,7 +108,7 @@ class Pools:
                 if caller is not None and caller.f_code is _TO_THREAD:
                     pool.is_default = True
                     caller = caller.f_back
-                if caller is not None and caller.f_code in askers:
+                if caller is not None and id(caller.f_code) in askers:
                     self.code, self.lasti = caller.f_code, caller.f_lasti
                 else:
                     audit._ask(self, submit)
@@ -141,7 +142,7 @@ class Pools:
         job.code, job.lasti = found.f_code, found.f_lasti
         is_plain = job.made_at is None and job.host is None and job.code.co_flags & _IS_ASYNC
         if is_plain and not _is_library(job.code) and len(self._askers) < 10_000:
-            self._askers.add(job.code)
+            self._askers[id(job.code)] = job.code
 
     def _pool(self, executor: ThreadPoolExecutor) -> _Pool:
         pool = executor.__dict__[self._name] = _Pool(executor, is_default=self._is_default(executor))
@@ -245,16 +246,16 @@ class Pools:
         return None
 
 
-_library_codes: dict[CodeType, bool] = {}
+_library_files: dict[str, bool] = {}
 
 
 def _is_library(code: CodeType) -> bool:
-    known = _library_codes.get(code)
+    file = code.co_filename
+    known = _library_files.get(file)
     if known is None:
-        if len(_library_codes) > 10_000:
-            _library_codes.clear()
-        file = code.co_filename
-        known = _library_codes[code] = _is_ours_or_pythons(file) or any(part in file for part in _INSTALLED)
+        if len(_library_files) > 10_000:
+            _library_files.clear()
+        known = _library_files[file] = _is_ours_or_pythons(file) or any(part in file for part in _INSTALLED)
     return known
 
 
@@ -305,13 +306,6 @@ def _first(jobs: dict[Job, None], count: int) -> list[Job]:
         except RuntimeError:  # it changed its size
             continue
     return []
-
-
-def _line_of(code: CodeType, instruction: int) -> int:
-    for start, end, line in code.co_lines():
-        if start <= instruction < end and line is not None:
-            return line
-    return code.co_firstlineno
 
 
 def name_of(function: Any) -> str:

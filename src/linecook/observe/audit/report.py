@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ..place import Place
 from .ledger import Sum, Where
@@ -16,6 +16,10 @@ _MOST_WAITS = 5
 _MOST_SAID = 4  # details of one finding and subject, in text
 
 
+Knows = Literal["nothing", "tasks", "coroutines"]
+"""Of what the line that made it is known; of coroutines means: of tasks as well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One kind of trouble at one place.
@@ -23,7 +27,8 @@ class Finding:
     Attributes:
       kind: ``stall``, ``stall_held``, ``cpu_thread``, ``pool_wait``, ``own_pool_wait``, ``dns_slow``, ``task_lost``,
         ``task_left``, ``exception_unseen``, ``never_awaited``, ``loop_error``, ``thread_stuck`` or ``wait``.
-      place: the line to look at: for tasks and coroutines the one that made them; ``line`` 0 when none is known.
+      place: the line to look at: for tasks and coroutines the one that made them (``details["how"]`` says where it
+        isn't); ``line`` 0 when none is known.
       count: how often.
       seconds: what it cost in all; 0.0 where nothing was timed.
       longest: the longest of them, seconds.
@@ -105,14 +110,14 @@ class AuditReport:
 
     @classmethod
     def of(
-        cls, sums: Iterable[Sum], ran: Ran, *, missed: int, unfollowed: int, origins: bool, at_end: bool
+        cls, sums: Iterable[Sum], ran: Ran, *, missed: int, unfollowed: int, knows: Knows, at_end: bool
     ) -> AuditReport:
         known = [each for each in sums if each.kind in KINDS]
         known.sort(key=lambda each: (-each.seconds, -each.count))
         findings = [Finding.of(each) for each in known if each.kind != "wait"]
         findings.sort(key=lambda each: HEADINGS.index(KINDS[each.kind].heading))
         waits = sorted((each for each in known if each.kind == "wait"), key=lambda each: -each.longest)
-        limits = list(_limits(ran, missed, unfollowed, origins))
+        limits = list(_limits(ran, missed, unfollowed, knows))
         return cls(findings, [Finding.of(each) for each in waits[:_MOST_SHOWN]], ran, limits, at_end)
 
     def to_json(self) -> dict[str, Any]:
@@ -130,14 +135,16 @@ class AuditReport:
         return "\n".join(_lines(self))
 
 
-def _limits(ran: Ran, missed: int, unfollowed: int, origins: bool) -> Iterator[str]:
+def _limits(ran: Ran, missed: int, unfollowed: int, knows: Knows) -> Iterator[str]:
     yield from BLIND
     for kind in ran.blind:
         yield f"lost tasks and unseen exceptions of {kind}, which takes no attributes"
     if "uvloop" in ran.kinds:
         yield "name look-ups of uvloop, which makes them on threads of its own"
-    if not origins:
-        yield "the lines that made tasks and coroutines: their functions are named instead (--light)"
+    if knows == "nothing":
+        yield "the lines that made tasks: their functions are named instead (--light)"
+    if knows != "coroutines":
+        yield "which line made a coroutine never awaited, unless the same line drops it (--origins)"
     if unfollowed:
         yield f"the waits of up to {unfollowed:,} tasks: only some are followed at a time"
     if missed:

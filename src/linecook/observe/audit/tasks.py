@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import warnings
 import weakref
 from collections.abc import Iterable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from ..place import _is_ours_or_pythons
+from .drops import Drop
 from .ledger import Detail, Ledger, Where
 from .origins import coroutine_of, definition_of, made_at, name_of, origin_of
 
@@ -68,10 +70,15 @@ class TaskFacts:
 
     def never_awaited(self, coroutine: Any) -> None:
         """Be ``warnings._warn_unawaited_coroutine``: note it, and warn as Python does."""
-        made = origin_of(coroutine) or definition_of(coroutine)
-        self._ledger.note("never_awaited", made, details=((("what", name_of(coroutine)), 1),))
+        self._ledger.later(_drop(coroutine, sys._getframe().f_back).fact)
         # Two levels up, from here as from the original, is the line that dropped it.
         warnings.warn(_warning(coroutine), category=RuntimeWarning, stacklevel=2, source=coroutine)
+
+
+def _drop(coroutine: Any, frame: FrameType | None) -> Drop:
+    code, instruction = (frame.f_code, frame.f_lasti) if frame is not None else (None, 0)
+    name = str(getattr(coroutine, "__name__", ""))
+    return Drop(code, instruction, name, name_of(coroutine), origin_of(coroutine), definition_of(coroutine))
 
 
 def _mark(task: Any) -> tuple[int, str]:

@@ -33,7 +33,8 @@ _RUN: CodeType = threading.Thread.run.__code__
 _MOST_THREADS = 512  # looked at, at each look
 _MOST_FUNCTIONS = 500
 _SURVEY = 0.25  # seconds between two looks at where every thread stands
-_ON_CPU = 0.3  # share of the time that threads without a loop are on CPU, all together, before each is looked at
+_ON_CPU = 0.3  # share of the time that threads without a loop are on CPU, all together, before each is looked at;
+_STARVED = 0.1  # or this, on a machine that gives us little, when it is half of what the whole process was given
 _WORTH = 0.1  # seconds of holding that are worth a line
 
 
@@ -87,6 +88,7 @@ class Threads:
         self._closing: dict[int, float] = {}
         self.looked = 0.0
         self._others_cpu = 0.0
+        self._whole_cpu = 0.0
         self._next_survey = 0.0
 
     def look(
@@ -127,9 +129,11 @@ class Threads:
 
         Two clocks say so: to read those of 64 threads twenty times a second is what an audit costs (watch_http).
         """
-        on_cpu = time.process_time() - sum(self._clocks.read(ident) or 0.0 for ident in loops)
+        whole = time.process_time()
+        on_cpu = whole - sum(self._clocks.read(ident) or 0.0 for ident in loops)
         since, self._others_cpu = on_cpu - self._others_cpu, on_cpu
-        return since >= _ON_CPU * elapsed
+        of, self._whole_cpu = whole - self._whole_cpu, whole
+        return since >= _ON_CPU * elapsed or since >= max(_STARVED * elapsed, of / 2)
 
     def _worked(self, idents: list[int], elapsed: float) -> dict[int, float]:
         """Return the share of the time since the last look that each thread was on CPU, if it was at all."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..place import _is_ours_or_pythons
 from .ledger import Detail, Fact, Ledger, Where
-from .origins import name_of, origin_of
+from .origins import line_that_made, name_of
 
 _OFTEN = 0.25  # seconds between two looks, at the least
 _SHARE = 1000  # a look may cost a 1000th of the time to the next one
@@ -97,7 +97,7 @@ class Waits:
         waiter = getattr(task, "_fut_waiter", None)
         if waiter is None or isinstance(waiter, asyncio.Task | _GATHERING):
             return
-        stands = _stands_at(task.get_coro())
+        stands = _stands_at(task)
         if stands is not None:
             where, what = stands
             name = name_of(task.get_coro())
@@ -116,11 +116,11 @@ def _tasks_of(loops: list[asyncio.AbstractEventLoop]) -> Iterator[asyncio.Task[A
             continue
 
 
-def _stands_at(coroutine: Any) -> tuple[Where, str] | None:
-    """Return the user's innermost line in a waiting *coroutine*, and what it awaits there; None: it waits for tasks."""
+def _stands_at(task: asyncio.Task[Any]) -> tuple[Where, str] | None:
+    """Return the user's innermost line in a waiting *task*, and what it awaits there; None: it waits for tasks."""
     user: FrameType | None = None
     inner: FrameType | None = None
-    outermost = coroutine
+    coroutine: Any = task.get_coro()
     for _ in range(_DEEPEST):
         frame = _first_of(coroutine, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None:
@@ -135,7 +135,7 @@ def _stands_at(coroutine: Any) -> tuple[Where, str] | None:
     code = inner.f_code
     if _is_ours_or_pythons(code.co_filename) and (code.co_filename.rpartition("/")[2], code.co_name) in _FOR_CHILDREN:
         return None
-    if user is None and (made := origin_of(outermost)) is not None:
+    if user is None and (made := line_that_made(task)) is not None:
         return made, code.co_qualname
     shown = user or inner
     where = Where(shown.f_code.co_filename, shown.f_lineno or shown.f_code.co_firstlineno, shown.f_code.co_qualname)

@@ -56,6 +56,7 @@ KINDS: dict[str, Words] = {
         LOST,
         "{n} coroutine{s} ({what}) made and never awaited: the body did not run",
         "write await before the call",
+        (("how", ""), ("defined", "defined at")),
     ),
     "loop_error": Words(
         LOST,
