@@ -39,7 +39,8 @@ class Audit:
     From ``start`` (or ``with``) to ``stop`` a handful of asyncio's functions are exchanged for ones that take note and
     call the original: ``create_task`` of loops, ``_set_running_loop`` and ``_cancel_all_tasks`` of asyncio, the items
     that ``ThreadPoolExecutor`` queues, and of each loop that runs ``call_exception_handler`` and ``close``. Python's
-    own message about a coroutine never awaited is made by us in the same words. ``stop`` gives all of it back. One audit at a time.
+    own message about a coroutine never awaited is made by us in the same words. ``stop`` gives all of it back. One
+    audit at a time.
 
     Args:
       stall: seconds, > 0, that one step of a loop may last before it is a stall.
