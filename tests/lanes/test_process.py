@@ -292,7 +292,7 @@ async def test_nobody_waits_behind_an_import_that_hangs(lane, tmp_path, monkeypa
 
     lane = ProcessLane(processes=2)
     await asyncio.gather(*[send(lane, bodies.nap, 0.01).future for _ in range(2)])
-    monkeypatch.setattr(lane, "_modules", {})
+    monkeypatch.setattr(lane.routes, "modules", {})
     hanging = send(lane, hanging_module.f)
     others = [send(lane, bodies.same, n) for n in range(30)]
     values = await asyncio.wait_for(asyncio.gather(*[one.future for one in others]), 10)

@@ -11,6 +11,7 @@ from .exits import ALL_OK, INTERRUPTED, NOT_WRITTEN, PIPE_CLOSED, SOME_FAILED, B
 
 if TYPE_CHECKING:
     from .callable import Target
+    from .output import Output
     from .results import Results
 
 DEFAULT_CONCURRENCY = 64
@@ -84,38 +85,54 @@ def _given(text: str | None) -> Any:
 
 
 def _tell_one(options: argparse.Namespace, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    from .output import Output
+    from .place import open_output
+
+    to_stdout = options.output == "-"
+    fd = options.stdout if to_stdout else open_output(options.output)  # before the call: it may cost money
+    output = Output(fd, "standard output" if to_stdout else options.output)
+    code, values = _called(target, args, kwargs)
+    if code == SOME_FAILED:
+        return code
+    if not values:
+        say("interrupted: the call was cancelled.")
+        return code
+    return _written(values[0], output) or code
+
+
+def _called(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, list[Any]]:
+    """Run the one call; return the exit code so far, and its value in a list, empty when there is none."""
     from linecook import run
 
     from .early import hand_over
-    from .output import NotWritten, Output, PipeClosed
-    from .place import open_output
-    from .records import encode, hint_for
+    from .records import hint_for
     from .traces import user_trace
 
-    to_stdout = options.output == "-"
-    fd = options.stdout if to_stdout else open_output(options.output)
-    output = Output(fd, "standard output" if to_stdout else options.output)
-    value: list[Any] = []
+    values: list[Any] = []
 
     async def one() -> None:
-        value.append(await target(*args, **kwargs))
+        values.append(await target(*args, **kwargs))
 
-    code = ALL_OK
     try:
         hand_over()
         run(one())
     except KeyboardInterrupt:
-        code = INTERRUPTED
+        return INTERRUPTED, values
     except BaseException as error:
         print(user_trace(error), file=sys.stderr, end="")
         hint = hint_for(error)
         if hint:
             say(f"{hint}.")
-        return SOME_FAILED
-    if not value:
-        say("interrupted: the call was cancelled.")
-        return code
-    text, foreign = encode(value[0])
+        return SOME_FAILED, []
+    return ALL_OK, values
+
+
+def _written(value: Any, output: Output) -> int:
+    """Write the value; return the exit code of that alone."""
+    from .output import NotWritten, PipeClosed
+    from .records import encode
+
+    text, foreign = encode(value)
     if foreign:
         say(f"JSON can't hold {', '.join(foreign)}: the repr stands there.")
     try:
@@ -126,7 +143,7 @@ def _tell_one(options: argparse.Namespace, target: Any, args: tuple[Any, ...], k
     except NotWritten as error:
         say(f"{error}. The call itself succeeded.")
         return NOT_WRITTEN
-    return code
+    return ALL_OK
 
 
 # -- many calls ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 from .exits import EXIT_CODES
 from .usage import Commands, Plain, at_least_one, count_or_share, seconds_from_0
 
@@ -65,6 +67,12 @@ def add(commands: Commands) -> None:
         allow_abbrev=False,
     )
     run.set_defaults(do="run_command")
+    _add_what(run)
+    _add_how(run)
+
+
+def _add_what(run: argparse.ArgumentParser) -> None:
+    """Add what is called, with what, and where the results go."""
     run.add_argument("target", metavar="TARGET", help="FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION")
     run.add_argument("args", metavar="ARGS_JSON", nargs="?", help="arguments of one call, as JSON; none: no arguments")
     run.add_argument(
@@ -83,6 +91,10 @@ def add(commands: Commands) -> None:
         default=None,
         help="run again what the output holds as failed or timed out",
     )
+
+
+def _add_how(run: argparse.ArgumentParser) -> None:
+    """Add how many at a time, how long, until when, and what is shown meanwhile."""
     run.add_argument(
         "--concurrency", metavar="N", type=at_least_one, help="calls under way at a time, with --input (default: 64)"
     )

@@ -16,15 +16,15 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from .._core.errors import Refused, Work
 from .._core.events import Events
 from .base import Job
-from .portable import Route, pack_arguments
+from .portable import pack_arguments
 from .process_desk import Desk
 from .process_giving_up import cancel
+from .process_routes import Routes, terms
 from .process_worker import Worker
 
 MOST_BARREN = 4
@@ -70,9 +70,7 @@ class ProcessLane:
         self._dying: list[Worker] = []
         self._undertaker: threading.Thread | None = None
         self._wanting: deque[Desk] = deque()
-        self._routes: dict[int, tuple[Route, Any]] = {}
-        self._last_route = 0
-        self._modules: dict[str, None] = {}
+        self.routes = Routes(self._preload)
         self.closed = False
         self._closer: threading.Thread | None = None
         self.killed = 0
@@ -98,10 +96,10 @@ class ProcessLane:
             )
         if self.closed:
             raise Refused(f"{job.label} was refused: the process lane is closed", call=job.frame)
-        route = self._route(job.body, job.label)
+        route = self.routes.of(job.body, job.label)
         args = (*route.receiver, *job.args) if route.receiver else job.args
         arguments = pack_arguments(job.body, job.label, args, job.kwargs)
-        job.port = (route, arguments, _terms(job), 0)
+        job.port = (route, arguments, terms(job), 0)
         desk.submit(job)
 
     def cancel(self, job: Job) -> Work:
@@ -238,7 +236,7 @@ class ProcessLane:
         return len(self._all) - stuck < self.processes
 
     def _start(self) -> Worker:
-        worker = Worker(self._modules)
+        worker = Worker(list(self.routes.modules))
         self._all.add(worker)
         if self.events.heard:
             self.events.emit("lane.grew", lane="process", workers=len(self._all), pid=worker.pid)
@@ -276,20 +274,17 @@ class ProcessLane:
         """Say whether another loop waits for a worker: then one that comes free goes there first."""
         return bool(self._wanting) and any(other is not desk for other in list(self._wanting))
 
-    def unlearn(self, module: str | None) -> None:
-        """Import *module* beforehand no more: a worker died of it, or hangs in it. None: whichever it was."""
+    def _preload(self, module: str) -> None:
         with self._lock:
-            if module is None:
-                self._modules.clear()
-            else:
-                self._modules.pop(module, None)
+            if self._spare is not None:
+                self._spare.preload(module)
 
     def want_spare(self) -> None:
         """Have one worker stand by: a body runs long enough that it may be killed."""
         with self._lock:
             if self._spare is None and not self.closed:
                 with contextlib.suppress(OSError):  # out of processes or memory: it would have been a help, no more
-                    self._spare = Worker(self._modules)
+                    self._spare = Worker(list(self.routes.modules))
 
     def bury(self, worker: Worker) -> None:
         """*worker* has been killed, or has ended: take it off the list, and collect it when it is gone."""
@@ -323,7 +318,7 @@ class ProcessLane:
         with self._lock:
             self.lost += not self.closed
             if not worker.ready:
-                self._modules.clear()  # importing one of them beforehand may be what killed it
+                self.routes.unlearn(None)  # importing one of them beforehand may be what killed it
             if worker.finished or culprit:
                 self.barren = 0
             else:
@@ -367,30 +362,6 @@ class ProcessLane:
         self._all.discard(worker)
         worker.close()
 
-    def _route(self, body: Callable[..., Any], label: str) -> Route:
-        entry = self._routes.get(id(body))
-        if entry is not None:
-            route = entry[0]
-            if route.module is None:
-                route.refresh(label)
-            return route
-        with self._lock:
-            self._last_route += 1
-            route = Route(body, self._last_route, label)
-            key = id(body)
-            routes = self._routes
-            try:
-                keep: Any = weakref.ref(body, lambda _: routes.pop(key, None))
-            except TypeError:
-                keep = body
-            if not route.receiver:  # a bound method is a new object each time
-                routes[key] = (route, keep)
-            if route.module is not None and route.module not in self._modules:
-                self._modules[route.module] = None
-                if self._spare is not None:
-                    self._spare.preload(route.module)
-            return route
-
     def _see_off(self, wait: float) -> None:
         """Wait for the workers to go, then make them; what a running loop has borrowed is let go by that loop."""
         with self._lock:
@@ -418,17 +389,6 @@ class ProcessLane:
         for worker in (*self._all, *self._dying, *([self._spare] if self._spare else [])):
             worker.forget()
         self._begin()
-
-
-def _terms(job: Job) -> Any:
-    """Return what the body may ask for: the nearest deadline, monotonic seconds or None; (that, key) for a keyed tool.
-
-    Only tools that say ``effect="keyed"`` have their key sent along: to draw one costs 1 µs.
-    """
-    deadline = None if job.deadline_left is None else time.monotonic() + job.deadline_left
-    frame: Any = job.frame
-    asked = getattr(getattr(frame, "tool", None), "asked", None)
-    return (deadline, frame.key()) if getattr(asked, "effect", None) == "keyed" else deadline
 
 
 def _until(workers: list[Worker], deadline: float) -> None:

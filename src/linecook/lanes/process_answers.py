@@ -1,15 +1,60 @@
-"""What a worker's answer means: a value, the body's exception, or why there is neither."""
+"""What a worker's answer means (a value, the body's exception, or why there is neither), and how callers are told."""
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import signal
+from collections import deque
 
 from .._core.endings import contained
 from .._core.errors import NotPortable
 from . import wire
-from .base import Job
+from .base import SLICE, AwaitedJob, Job, answer
 from .process_worker import UNKNOWN, Worker
+
+
+class Answers:
+    """What has ended on one loop and whose callers are still to be told.
+
+    Told after the reading and not in it: a caller's next step may cancel another call, which reads too.
+
+    Attributes:
+      ended: those jobs, first ended first.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.ended: deque[Job] = deque()
+        self._loop = loop
+        self._telling = False
+        self._nothing: asyncio.Future[None] = loop.create_future()
+        self._nothing.set_result(None)
+
+    def tell_soon(self) -> None:
+        """Tell them in the loop's next turn: a caller's next step can't run inside another's."""
+        if self.ended and not self._telling:
+            self._telling = True
+            self._loop.call_soon(self._tell)
+
+    def tell(self) -> None:
+        """Tell them now, unless that is under way; to be called by the loop itself."""
+        if not self._telling:
+            self._tell()
+
+    def _tell(self) -> None:
+        """A slice at a time, so that the loop serves others in between."""
+        self._telling = True
+        ended, nothing = self.ended, self._nothing
+        try:
+            for _ in range(min(len(ended), SLICE)):
+                job = ended.popleft()
+                if isinstance(job, AwaitedJob):
+                    job.answer(nothing)
+                else:
+                    answer(job)
+        finally:  # a step may raise SystemExit through us
+            self._telling = False
+            self.tell_soon()
 
 
 def take_value(job: Job, status: int, count: int, body: memoryview) -> None:

@@ -48,7 +48,7 @@ def _settle(desk: Desk, worker: Worker) -> None:
     for number in reversed(jobs):
         job = jobs[number][0]
         if number == preparing:
-            desk.lane.unlearn(job.port[0].module)
+            desk.lane.routes.unlearn(job.port[0].module)
         if number == begun:
             job.started_at = worker.begun_at(number) or job.started_at
             job.meter.calls += 1
@@ -88,7 +88,7 @@ def _loss(desk: Desk, worker: Worker, job: Job, when: str) -> LaneLost:
 
 def silent(desk: Desk, worker: Worker) -> None:
     """*worker* has not greeted for so long that it never will: end it, and try another; not for ever."""
-    desk.lane.unlearn(None)
+    desk.lane.routes.unlearn(None)
     desk.lane.silent += 1
     if desk.lane.silent >= MOST_SILENT:
         seconds = time.monotonic() - worker.born

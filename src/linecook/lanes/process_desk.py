@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.waitqueue import WaitQueue
 from . import wire
-from .base import DONE, QUEUED, RUNNING, SLICE, AwaitedJob, Job, answer
-from .process_answers import take_value
+from .base import DONE, QUEUED, RUNNING, Job
+from .process_answers import Answers, take_value
 from .process_deaths import lost, turn_away, unable
 from .process_large import receive_in_thread
 from .process_looking import GLANCE, LOOK, look
@@ -54,10 +54,7 @@ class Desk:
         self._timer_slow = False
         self._writing: set[Worker] = set()
         self.given_up: Job | None = None
-        self._ended: deque[Job] = deque()
-        self._telling = False
-        self._nothing: asyncio.Future[None] = loop.create_future()
-        self._nothing.set_result(None)
+        self.answers = Answers(loop)
 
     # ---- taking jobs
 
@@ -211,13 +208,12 @@ class Desk:
             lost(self, worker)
         elif not worker.receiving:
             self._go_on(worker)
-        if not self._telling:
-            self._tell()
+        self.answers.tell()
 
     def collect(self, worker: Worker) -> bool:
         """Take all the answers that have come, and have them told soon; False when the worker is gone."""
         there = self._take_in(worker, sys.maxsize)
-        self.tell_soon()
+        self.answers.tell_soon()
         return there
 
     def _take_in(self, worker: Worker, rounds: int) -> bool:
@@ -265,31 +261,7 @@ class Desk:
         if job.error is not None:
             meter.failures += 1
         if job is not self.given_up:  # else whoever gives it up answers it
-            self._ended.append(job)
-
-    def tell_soon(self) -> None:
-        """Answer what has ended in the loop's next turn: a caller's next step can't run inside another's."""
-        if self._ended and not self._telling:
-            self._telling = True
-            self.loop.call_soon(self._tell)
-
-    def _tell(self) -> None:
-        """Answer what has ended, a slice at a time, so that the loop serves others in between; called by the loop.
-
-        After the reading and not in it: a caller's next step may cancel another call, which reads too.
-        """
-        self._telling = True
-        ended, nothing = self._ended, self._nothing
-        try:
-            for _ in range(min(len(ended), SLICE)):
-                job = ended.popleft()
-                if isinstance(job, AwaitedJob):
-                    job.answer(nothing)
-                else:
-                    answer(job)
-        finally:  # a step may raise SystemExit through us
-            self._telling = False
-            self.tell_soon()
+            self.answers.ended.append(job)
 
     def _go_on(self, worker: Worker) -> None:
         """After answers: refill, or give the worker back when nothing is left for it."""

@@ -46,7 +46,7 @@ def receive_in_thread(desk: Desk, worker: Worker, large: TooLarge) -> None:
             if error is not None:
                 job.error = unrebuilt(job, error)
             desk._end(job, start, wall, cpu)
-            desk.tell_soon()
+            desk.answers.tell_soon()
         if worker not in desk.workers:  # killed meanwhile, for the call after this one
             return
         if broken:

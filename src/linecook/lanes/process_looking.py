@@ -57,7 +57,7 @@ def _look_at(desk: Desk, worker: Worker, now: float) -> None:
     elif now - since > LONGEST_LOADING and worker.ready:
         # It loads what nobody wants any more, or is stopped: what is in it runs elsewhere.
         desk.take_back_others(worker, 0)
-        desk.lane.unlearn(None)
+        desk.lane.routes.unlearn(None)
         desk.end_worker(worker)
 
 

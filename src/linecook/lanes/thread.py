@@ -21,17 +21,17 @@ import os
 import threading
 import time
 import weakref
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from .._core.context import here
-from .._core.errors import Refused, Work
+from .._core.errors import Work
 from .._core.events import Events
 from .._core.waitqueue import WaitQueue
 from .base import ABANDONED, DONE, DROPPED, NEW, QUEUED, RUNNING, Delivery, Job
 from .crew import DUE, STALLED, Crew, Worker
 from .crew import at_thread_end as at_thread_end
 from .thread_ending import caught, count_cpu, deliver
+from .thread_refusals import check_bounds, closed, no_thread, queue_full, threads_lost
 
 SHORT = 0.0002
 """Seconds: a body whose moving average is below runs without hurry (to wake a thread costs some 50 µs)."""
@@ -54,6 +54,8 @@ class ThreadLane:
       ValueError: a number is out of its range; the message names it.
     """
 
+    name = "thread"
+
     def __init__(
         self,
         *,
@@ -63,12 +65,7 @@ class ThreadLane:
         max_abandoned: int = 1024,
         events: Events | None = None,
     ) -> None:
-        _check_bound("threads", threads)
-        _check_bound("max_threads", max_threads)
-        _check_bound("max_queued", max_queued)
-        _check_bound("max_abandoned", max_abandoned)
-        if max_threads < threads:
-            raise ValueError(f"max_threads={max_threads} is below threads={threads}; raise it, or lower threads")
+        check_bounds(threads, max_threads, max_queued, max_abandoned)
         self.threads = threads
         self.max_threads = max_threads
         self.max_queued = max_queued
@@ -97,11 +94,6 @@ class ThreadLane:
             events=self.events,
         )
 
-    @property
-    def name(self) -> str:
-        """The word a tool's ``lane=`` uses."""
-        return "thread"
-
     def submit(self, job: Job) -> None:
         """Take *job* for the running loop; never blocks.
 
@@ -129,7 +121,7 @@ class ThreadLane:
         self._line_up(job)
         crew = self._crew
         if not crew.stirred and not crew.stir() and self.drop(job):
-            raise Refused(f"{job.label} can't run: the system gives this process no thread.", call=job.frame)
+            raise no_thread(job)
 
     def _line_up(self, job: Job) -> None:
         # The bound is counted only when the room found at the last count is used up: counting costs 0.3 µs of some
@@ -367,24 +359,13 @@ class ThreadLane:
     def _make_room(self, job: Job) -> None:
         """Count how many jobs may still be queued, or refuse *job*."""
         if self._closed:
-            raise Refused(f"{job.label} can't run: the thread lane is closed.", call=job.frame)
+            raise closed(job)
         if len(self._abandoned) >= self.max_abandoned:
-            raise Refused(
-                f"{job.label} can't run: {len(self._abandoned)} threads are lost to bodies that were given up and run "
-                f"on (max_abandoned={self.max_abandoned}), held by {_names(self._abandoned.copy().values())}. Give "
-                "those tools a time-out of their own inside (of the socket, of the driver), or lane='process', where "
-                "they can be killed.",
-                call=job.frame,
-            )
+            raise threads_lost(job, self.max_abandoned, self._abandoned.copy().values())
         self._room = self.max_queued - len(self._waiting) + self._dropped
         if self._room <= 0:
-            raise Refused(
-                f"{job.label} can't run: {self.max_queued - self._room} jobs wait for a thread (max_queued="
-                f"{self.max_queued}), and {self._crew.working} threads are at work on "
-                f"{_names(job for job, _ in self.running())}. Start fewer at once (limit= of the fan-out), or raise "
-                "max_threads or max_queued.",
-                call=job.frame,
-            )
+            waiting, at_work = self.max_queued - self._room, [other for other, _ in self.running()]
+            raise queue_full(job, waiting, self.max_queued, self._crew.working, at_work)
 
     def _refuse_if_full(self) -> None:
         """Keep up to date whether new jobs are refused; under the lock."""
@@ -405,16 +386,6 @@ class ThreadLane:
             self._waiting.put(job, job.priority)
         if kept and not self._crew.stirred:
             self._crew.stir()
-
-
-def _check_bound(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}={value!r} must be a whole number, at least 1")
-
-
-def _names(jobs: Iterable[Job]) -> str:
-    held = Counter(job.label for job in jobs).most_common(3)
-    return ", ".join(f"{label} ({count})" for label, count in held) or "nothing"
 
 
 def _nothing() -> None:
