@@ -20,6 +20,12 @@ ORDER = (
     "fanout_100k",
     "call_overhead",
     "http_agents",
+    "limit_uncontended",
+    "limit_adaptive",
+    "limit_adaptive_real",
+    "limit_tokens",
+    "limit_fair",
+    "limit_refused",
     "import_time",
 )
 
