@@ -15,7 +15,7 @@ from tests.checkers import mypy, pyright
 
 MENU = """
     run tool agent resource call_key gather settle as_completed first scope fail_after move_on_after remaining
-    Limit Retry Ok Failed TimedOut Cancelled Outcome Settled Call Runtime install
+    Limit Retry charge budget tenant Ok Failed TimedOut Cancelled Outcome Settled Call Runtime install
 """.split()  # a name enters with the issue that builds it
 
 ROOMS = {  # the named rooms; errors is held to the classes themselves, below
@@ -26,6 +26,7 @@ ROOMS = {  # the named rooms; errors is held to the classes themselves, below
         "StallCount StallFacts StallWatch ToolFacts render wants_board".split()
     ),
     "linecook.testing": ["VirtualClock", "VirtualLoop"],
+    "linecook.testing.server": ["FAULTS", "Phase", "Seen", "Server", "server"],
 }
 
 PROGRAMS = {"linecook.__main__", "linecook.lanes.worker", "linecook.lanes.worker_main"}  # run, never imported

@@ -24,6 +24,9 @@ from .tools.decorate import tool as tool
 from .tools.many import first as first
 from .tools.many import gather as gather
 from .tools.many import settle as settle
+from .tools.policies.budget import budget as budget
+from .tools.policies.budget import charge as charge
+from .tools.policies.budget import tenant as tenant
 from .tools.policies.limit import Limit as Limit
 from .tools.policies.retry import Retry as Retry
 from .tools.resource import resource as resource
@@ -43,7 +46,9 @@ __all__ = [
     "TimedOut",
     "agent",
     "as_completed",
+    "budget",
     "call_key",
+    "charge",
     "fail_after",
     "first",
     "gather",
@@ -54,6 +59,7 @@ __all__ = [
     "run",
     "scope",
     "settle",
+    "tenant",
     "tool",
 ]
 

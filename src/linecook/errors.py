@@ -2,6 +2,7 @@
 
 from ._core.errors import AlreadyRun as AlreadyRun
 from ._core.errors import BodyExited as BodyExited
+from ._core.errors import BudgetExceeded as BudgetExceeded
 from ._core.errors import CallCancelled as CallCancelled
 from ._core.errors import CallError as CallError
 from ._core.errors import Interrupted as Interrupted
@@ -18,6 +19,7 @@ from ._core.errors import UsageError as UsageError
 __all__ = [
     "AlreadyRun",
     "BodyExited",
+    "BudgetExceeded",
     "CallCancelled",
     "CallError",
     "Interrupted",

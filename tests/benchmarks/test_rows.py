@@ -13,6 +13,7 @@ from benchmarks.rows import hung_processes, process_1mb
 from benchmarks.rows.cpu_1ms import burn
 from benchmarks.rows.hung_processes import warm
 from benchmarks.rows.interactive_under_load import Log
+from benchmarks.rows.limit_tokens import Log as Spent
 
 Size = dict[str, Any]
 
@@ -46,6 +47,16 @@ CASES: dict[str, tuple[Size, Any, list[Any]]] = {
     "fanout_100k": ({"agents": 3}, [0, 1, 2], [[0, 2, 1], [0, 1], (2, 3), (3, 4)]),
     "call_overhead": ({"calls": 1000}, [500_500], [[500_499], [], [500_500, 500_500]]),
     "http_agents": ({"agents": 2, "waves": 1}, [[5, 25]], [[[5, 5]], [], [[5, 25], [5, 25]]]),
+    "limit_uncontended": ({"calls": 1000}, [500_500], [[500_499], [], [500_500, 500_500]]),
+    "limit_adaptive": ({"agents": 9, "phase_s": 1.0}, (500, 3), [(5, 0), (700, 0)]),
+    "limit_adaptive_real": ({"agents": 9, "phase_s": 1.0}, (500, 503), [(500, 600), (5, 6)]),
+    "limit_tokens": (
+        {"agents": 2, "minutes": 1},
+        Spent([(0.0, 2.0, 2000), (2.0, 4.0, 6000)]),
+        [Spent([(0.0, 2.0, 2000)]), Spent([(0.0, 2.0, 1999)] * 2), Spent([(0.0, 1.0, 2000)] * 2)],
+    ),
+    "limit_fair": ({"calls": 1000}, (2000, 10.0), [(1999, 10.0), (2000, 5.0)]),
+    "limit_refused": ({"requests": 100}, (99, 5), [(50, 5), (101, 5), (100, 0)]),
     "import_time": ({"starts": 2}, [(0.1, 3.0), (0.2, 3.0)], [[(0.1, 3.0)], [(0.0, 3.0), (0.1, 3.0)]]),
     "run_lines": ({"lines": 3}, [(2, 2), (1, 1), (3, 3)], [[(1, 1), (2, 2)], [(1, 1), (2, 3), (3, 2)]]),
     "run_resume": ({"lines": 3}, (3, 0), [(3, 90), (4, 0), (0, 0)]),
@@ -145,6 +156,13 @@ def test_each_death_is_matched_with_the_worker_that_came_after_it():
     replaced = hung_processes.replacements(starts, {11: 1.0, 12: 1.1, 14: 2.5})
     assert [death for death, _ in replaced] == [1.0, 1.1]
     assert [took for _, took in replaced] == pytest.approx([0.02, 0.4])
+
+
+def test_a_minutes_use_is_looked_at_as_counted_at_the_beginning_and_at_the_end_of_calls():
+    early = Spent([(0.0, 2.0, 600_000), (59.0, 61.0, 600_000), (130.0, 132.0, 900_000)])
+    assert early.peaks() == (1.2, 0.9)
+    late = Spent([(0.0, 2.0, 600_000), (60.0, 61.0, 600_000)])
+    assert late.peaks() == (1.2, 0.6)
 
 
 def test_deaths_are_at_once_only_when_they_are_close():

@@ -18,7 +18,8 @@ def policies() -> None:
     assert_type(call_key(), str)
     Limit(3)
     Limit(in_flight=None, name="free", waiting=10)
-    Limit("3")  # type: ignore[arg-type]
+    Limit("8-64-512", per_minute=500, key="host")
+    Limit(2.5)  # type: ignore[arg-type]
     Retry(on=OSError)
     Retry(on=(OSError, KeyError), attempts=5, timeout=None)
     Retry(on=lambda error: "again" in str(error))

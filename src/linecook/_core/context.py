@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
+    from .account import Account
     from .deadline import Deadline
 
 Priority = Literal["interactive", "normal", "batch"]
@@ -19,6 +20,8 @@ PRIORITIES: tuple[Priority, ...] = ("interactive", "normal", "batch")
 current_frame: ContextVar[Frame | None] = ContextVar("linecook_frame", default=None)
 current_deadline: ContextVar[Deadline | None] = ContextVar("linecook_deadline", default=None)
 current_runtime: ContextVar[Any] = ContextVar("linecook_runtime", default=None)
+tenant_here: ContextVar[tuple[str, float]] = ContextVar("linecook_tenant", default=("", 1.0))
+"""On whose behalf this runs, and the weight of its share; what ``tenant`` sets and limits are fair between."""
 
 
 class _Here(threading.local):
@@ -57,6 +60,7 @@ class Frame:
     """One place in the tree of calls.
 
     Attributes:
+      account: the nearest budget's; None where there is none, and on tools, which have nothing under them.
       parent: the frame under which this one runs; None at the top.
       index: place in the input of the fan-out that runs it; None outside one.
       runtime: where its calls run, once one of them has looked; None before.
@@ -64,13 +68,16 @@ class Frame:
       number: n-th child of its parent, from 0, in the order in which they began.
     """
 
-    __slots__ = ("__weakref__", "_children", "_priority", "due", "index", "number", "parent", "runtime")
+    __slots__ = ("__weakref__", "_children", "_priority", "account", "due", "index", "number", "parent", "runtime")
 
     is_tool: ClassVar[bool] = False
+    is_fan_out: ClassVar[bool] = False
+    is_budget: ClassVar[bool] = False
     _priority: Priority | None
 
     def __init__(self, parent: Frame | None = None, index: int | None = None) -> None:
         self.parent = parent
+        self.account: Account | None = None if parent is None else parent.account
         self.index = index
         self.number = 0
         self.due: Due | None = None
@@ -103,6 +110,7 @@ class Frame:
     def adopt(self, child: Frame) -> None:
         """Make *child* the next child of this frame."""
         child.parent = self
+        child.account = self.account
         child.number = self._children
         self._children += 1
 

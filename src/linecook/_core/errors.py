@@ -11,6 +11,7 @@ LinecookError
 │   ├─ CallCancelled            the call behind a handle was cancelled, not the task that waits for it
 │   ├─ LaneLost                 the worker died under the call
 │   ├─ Refused                  a bound was reached, and the call was not willing to wait
+│   ├─ BudgetExceeded           a budget is used up, or a call is too deep or one too many for it
 │   └─ ResourceFailed           a resource could not be opened, or did not close
 ├─ TooManyFailures            ``fail_on`` was reached; ``.settled`` holds the outcomes so far
 └─ Interrupted                Ctrl-C or shutdown came before every item had started
@@ -137,6 +138,35 @@ class Refused(CallError):
         super().__init__(message, call=call, work=work)
 
 
+class BudgetExceeded(CallError):
+    """A budget around the call is used up, or doesn't allow one so deep or so many: the call did not begin.
+
+    Attributes:
+      what: ``"usd"``, ``"tokens"``, ``"calls"``, ``"depth"`` or ``"fan_out"``.
+      spent: how much of that was spent; of ``"depth"`` and ``"fan_out"``, how many there were already.
+      granted: how much the budget held.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        call: Frame | None = None,
+        work: Work = "not started",
+        what: str = "",
+        spent: float = 0.0,
+        granted: float = 0.0,
+    ) -> None:
+        super().__init__(message, call=call, work=work)
+        self.what = what
+        self.spent = spent
+        self.granted = granted
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        names = ("work", "what", "spent", "granted")
+        return _rebuild, (type(self), self.args, {name: getattr(self, name) for name in names})
+
+
 class ResourceFailed(CallError):
     """A resource could not be opened; the original error is ``__cause__``."""
 
@@ -173,6 +203,7 @@ _PUBLIC = (
     CallCancelled,
     LaneLost,
     Refused,
+    BudgetExceeded,
     ResourceFailed,
     TooManyFailures,
     Interrupted,

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import pickle
 import signal
 from collections import deque
+from typing import Any
 
+from .._core.account import charge_to
 from .._core.endings import contained
 from .._core.errors import NotPortable
+from .._core.purse import Charge
 from . import wire
 from .base import SLICE, AwaitedJob, Job, answer
 from .process_worker import UNKNOWN, Worker
+
+_log = logging.getLogger("linecook")
 
 
 class Answers:
@@ -80,6 +86,16 @@ def take_value(job: Job, status: int, count: int, body: memoryview) -> None:
             job.error.__cause__ = error
         else:
             job.error = contained(error, job.label, job.frame)
+
+
+def take_charge(entry: tuple[Job, float] | None, body: memoryview) -> None:
+    """Count what a body says that it has used; *entry* is its job, None when that has ended."""
+    frame: Any = None if entry is None else entry[0].frame
+    charge = Charge(*pickle.loads(body))
+    if frame is None:  # of a thread that outlived its body
+        _log.warning("%r came from a worker process for a call that had ended: nobody keeps count of it", charge)
+        return
+    charge_to(frame, charge, None if frame.runtime is None else frame.runtime.events)
 
 
 def unrebuilt(job: Job, error: Exception) -> NotPortable:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.waitqueue import WaitQueue
 from . import wire
 from .base import DONE, QUEUED, RUNNING, Job
-from .process_answers import Answers, take_value
+from .process_answers import Answers, take_charge, take_value
 from .process_deaths import lost, turn_away, unable
 from .process_large import receive_in_thread
 from .process_looking import GLANCE, LOOK, look
@@ -221,6 +221,10 @@ class Desk:
             for number, status, count, body, start, wall, cpu in worker.receive(rounds):
                 if status == wire.HELLO:
                     worker.ready = True
+                    continue
+                if status == wire.CHARGED:
+                    if body is not None:
+                        take_charge(worker.jobs.get(number), body)
                     continue
                 entry = worker.jobs.pop(number, None)
                 worker.heard = number

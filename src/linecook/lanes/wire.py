@@ -9,7 +9,8 @@ modules. ``JOBS``: a list of (number, route, spec or None, arguments, deadline o
 own or a plain tuple. ``BULKY``: one (number, route, spec, size of the body, deadline), then a body, ``count`` buffers.
 For a call with a key, (deadline or None, key) stands where the deadline is.
 Worker to parent:  ``RESULT(number, length, status, count, start, wall, cpu)`` + a body of ``length`` bytes.
-Every job gets one, in the order of sending; ``SKIPPED``, without a body, when its flag was up.
+Every job gets one, in the order of sending; ``SKIPPED``, without a body, when its flag was up. Before it come as many
+``CHARGED`` as its function asks for: a pickle of what it has used, tokens in and out, and dollars in trillionths.
 A body: ``count + 1`` lengths of 8 bytes (buffers, then stream), the buffers, the stream; with none, the stream.
 """
 
@@ -28,7 +29,7 @@ HEAD = Struct("<BxxxIQ")
 SETUP, JOBS, BULKY, IMPORT = range(4)
 
 RESULT = Struct("<QQBxxxIddd")
-OK, RAISED, UNPORTABLE, UNLOADABLE, HELLO, SKIPPED = range(6)
+OK, RAISED, UNPORTABLE, UNLOADABLE, HELLO, SKIPPED, CHARGED = range(7)
 
 # The page: what the worker is doing, readable while it spins, and which jobs it must not begin. Order matters: the
 # worker writes a job's number, then looks at its flag; the parent raises the flag, then reads the number. Whoever comes

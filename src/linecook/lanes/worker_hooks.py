@@ -18,6 +18,11 @@ def key_in_worker() -> str | None:
     return key
 
 
+def charge_in_worker(amounts: tuple[int, int, int]) -> None:
+    """Have *amounts* counted where the call under way in this worker was made; see ``worker_main.charge``."""
+    sys.modules["_linecook_worker"].charge(amounts)
+
+
 def at_worker_end(callback: Callable[[], object]) -> None:
     """Have *callback* called when this worker is sent home, last registered first.
 

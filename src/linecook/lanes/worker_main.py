@@ -12,6 +12,7 @@ import os
 import sys
 from _pickle import dumps, loads
 from _socket import socket
+from _thread import get_ident
 from mmap import mmap
 from time import monotonic, thread_time
 
@@ -48,6 +49,12 @@ key: str | None = None
 _failures: Any = None
 """The module that takes exceptions apart, once one was needed."""
 
+_charges: list[tuple[int, tuple[int, int, int]]] = []
+"""Number of a job, and what a thread that its body started has charged, to be sent before the next answer."""
+
+_server: _Server | None = None
+_main_thread = get_ident()
+
 _specs: dict[int, tuple[str, Any, str]] = {}
 _bodies: dict[int, Callable[..., Any]] = {}
 _runs: dict[int, int] = {}
@@ -67,8 +74,10 @@ def main() -> None:
     for name, setting in wire.WARM.items():  # for this process, not for the children of its bodies
         if os.environ.get(name) == setting:
             del os.environ[name]
+    global _server
+    _server = _Server(sock, page)
     try:
-        _Server(sock, page).serve()
+        _server.serve()
     except (EOFError, OSError):
         pass
     finally:
@@ -203,11 +212,25 @@ class _Server:
             value = _describe(value)
         self._answer(number, status, value, start, wall, cpu)
 
+    def charge(self, amounts: tuple[int, int, int], here: bool) -> None:
+        """Send what the body that began last has used: at once, unless this isn't the thread that sends (*here*)."""
+        number = wire.NUMBER.unpack_from(self._page, wire.STARTED_AT)[0]
+        if here:
+            self._send_charge(number, amounts)
+        else:
+            _charges.append((number, amounts))
+
+    def _send_charge(self, number: int, amounts: tuple[int, int, int]) -> None:
+        body = dumps(amounts, 5)
+        self._sock.sendall(wire.RESULT.pack(number, len(body), wire.CHARGED, 0, 0.0, 0.0, 0.0) + body)
+
     def _skip(self, number: int) -> None:
         wire.NUMBER.pack_into(self._page, wire.PREPARING_AT, 0)
         self._sock.sendall(wire.RESULT.pack(number, 0, wire.SKIPPED, 0, 0.0, 0.0, 0.0))
 
     def _answer(self, number: int, status: int, value: Any, start: float, wall: float, cpu: float) -> None:
+        while _charges:
+            self._send_charge(*_charges.pop(0))
         count = 0
         if value is None and status == wire.OK:
             self._sock.sendall(wire.RESULT.pack(number, 0, wire.OK, 0, start, wall, cpu))
@@ -227,6 +250,16 @@ class _Server:
             self._sock.sendall(b"".join((head, *parts)))
         else:
             wire.send_all(self._sock, (head, *parts))
+
+
+def charge(amounts: tuple[int, int, int]) -> None:
+    """Have the call under way charged: tokens in, tokens out, dollars in trillionths; see ``worker_hooks``.
+
+    Sent at once: what was spent counts, also if this process is killed in the next moment. Other threads of a body
+    leave it to the one that answers, as two can't write to one socket.
+    """
+    if _server is not None and live:
+        _server.charge(amounts, get_ident() == _main_thread)
 
 
 def _set_up(setup: dict[str, Any]) -> None:

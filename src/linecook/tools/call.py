@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .._core.callframe import CallFrame
 from .._core.context import Frame, Priority, current_frame
 from .._core.endings import contained
-from .._core.errors import AlreadyRun, NestedTool
+from .._core.errors import AlreadyRun, BudgetExceeded, NestedTool
 
 if TYPE_CHECKING:
+    from .._core.account import Account
     from .tool import Tool
 
 R_co = TypeVar("R_co", covariant=True)
@@ -58,7 +59,7 @@ class Call(CallFrame, _Coroutine[R_co]):
         self._taken = False
         self._children = 0
         self._priority = None
-        self.runtime = None
+        self.runtime = self.account = None
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -95,12 +96,14 @@ class Call(CallFrame, _Coroutine[R_co]):
     # -- running -------------------------------------------------------------------------------------------------
 
     def begin(self, parent: Frame | None) -> Coroutine[Any, Any, R_co]:
-        self._take(parent)
-        return self.tool.run(self)
+        refusal = self._take(parent)
+        return self.tool.run(self) if refusal is None else refused(refusal)
 
     def open(self, parent: Frame | None, context: Context) -> Coroutine[Any, Any, R_co]:
-        self._take(parent)
+        refusal = self._take(parent)
         tool = self.tool
+        if refusal is not None:
+            return refused(refusal)
         if not tool.is_bare:
             return tool.run(self)
         # Nothing but the body: it needs no frame of ours around it in a context of its own (fanout_100k).
@@ -113,7 +116,8 @@ class Call(CallFrame, _Coroutine[R_co]):
         self.running = -monotonic()
         return body
 
-    def _take(self, parent: Frame | None) -> None:
+    def _take(self, parent: Frame | None) -> BudgetExceeded | None:
+        """Note that the call runs, and where; returns why it may not, when a budget around it refuses it."""
         if self._taken:
             raise AlreadyRun(f"{self!r} was awaited or handed over before; a call runs once. Use call.again().")
         self._taken = True
@@ -123,8 +127,23 @@ class Call(CallFrame, _Coroutine[R_co]):
             self.parent = parent
             self.number = parent._children
             parent._children += 1
+            if parent.account is not None:
+                self.account = parent.account
+                return self.account.admit(self)
         else:
             self.parent = None
+        return None
+
+    def enter(self, account: Account) -> None:
+        """Begin under the budget of *account*.
+
+        Raises:
+          BudgetExceeded: it refuses the call.
+        """
+        self.account = account
+        refusal = account.admit(self)
+        if refusal is not None:
+            raise refusal
 
     def told(self, error: BaseException) -> BaseException:
         error = contained(error, repr(self), self)
@@ -144,6 +163,8 @@ class Call(CallFrame, _Coroutine[R_co]):
                 raise nested(parent, self.tool)
             self.number = parent._children
             parent._children += 1
+            if parent.account is not None:
+                self.enter(parent.account)
         return self.tool.run(self).__await__()
 
     @property
@@ -211,6 +232,11 @@ class WorkerFrame(Frame):
         return "that runs in this process"
 
 
+async def refused(error: BudgetExceeded) -> Any:
+    """Stand for a call that may not run, where its outcome is asked for."""
+    raise error
+
+
 def nested(outer: Frame, inner: Tool[Any, Any]) -> NestedTool:
     """Return the error for *inner* being called inside the tool *outer*."""
     return NestedTool(
@@ -220,6 +246,7 @@ def nested(outer: Frame, inner: Tool[Any, Any]) -> NestedTool:
 
 
 _DEFAULTS: dict[str, Any] = {
+    "account": None,
     "_children": 0,
     "_coroutine": None,
     "_priority": None,

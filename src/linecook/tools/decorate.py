@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Sequence
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from .._core.callframe import CallFrame
@@ -63,7 +63,7 @@ def tool(
     attempt_timeout: float | None = None,
     idle_timeout: float | None = None,
     grace: float = 0.5,
-    limit: int | Limit | None = None,
+    limit: int | Limit | Sequence[Limit] | None = None,
     retry: Retry | None = None,
     effect: Effect = "write",
     priority: Priority | None = None,
@@ -82,7 +82,8 @@ def tool(function: Any = None, /, **options: Any) -> Any:
       attempt_timeout: seconds for one attempt, from the moment its body starts.
       idle_timeout: seconds between two pieces of a stream (of a generator).
       grace: seconds a cancelled ``async`` body has for its clean-up. Threads and processes get none.
-      limit: most calls in flight at once; a number of its own, or a ``Limit`` shared with other tools.
+      limit: most calls in flight at once; a number of its own, a ``Limit`` shared with other tools, or several of
+        these: whatever order they are named in, all tools take them in one.
       retry: which failures are worth another attempt; refused for ``effect="write"``.
       effect: what a second run would do. ``"read"``: no harm. ``"write"``: harm (the default: nobody said otherwise).
         ``"keyed"``: none if the same ``call_key()`` is sent along. ``"tx"``: commits with the journal.

@@ -20,7 +20,7 @@ from .._core.deadline import remaining_for
 from .._core.timers import line_of
 from .._runtime import Runtime, current
 from ..lanes.base import AwaitedJob, Job, Lane
-from .call import Call, R_co, ToolCall, nested
+from .call import Call, R_co, ToolCall, nested, refused
 from .policies.timeout import too_late
 
 if TYPE_CHECKING:
@@ -158,13 +158,17 @@ class DirectCall(ToolCall[R_co]):
                 raise nested(parent, self.tool)
             self.number = parent._children
             parent._children += 1
+            if parent.account is not None:
+                self.enter(parent.account)
         way: Any = self.tool.run
         steps: Generator[Any, None, R_co] = way.steps(self)
         return steps
 
     def open(self, parent: Frame | None, context: Context) -> Coroutine[Any, Any, R_co]:
         # Who opens a call awaits what it gets: no coroutine of ours needs to stand around the steps (process_noop).
-        self._take(parent)
+        refusal = self._take(parent)
+        if refusal is not None:
+            return refused(refusal)
         way: Any = self.tool.run
         awaitable: Any = _Steps(way.steps(self))
         return awaitable  # type: ignore[no-any-return]

@@ -34,6 +34,7 @@ class FanOutFrame(Frame):
     """The place of a fan-out in the tree of calls."""
 
     __slots__ = ("_name",)
+    is_fan_out = True
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -80,6 +81,8 @@ class FanOut:
         parent = current_frame.get()
         if parent is not None:
             parent.adopt(self._frame)
+            if parent.account is not None and isinstance(source, Sized):
+                parent.account.check_fan_out(name, len(source))
         self._base = copy_context()
         self._limit = sys.maxsize if limit is None else limit
         self._on_outcome = on_outcome

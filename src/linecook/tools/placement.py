@@ -27,7 +27,7 @@ from .._core.timers import timers_of
 from .._runtime import Runtime, current
 from ..lanes.base import DONE, Job, Lane
 from .direct import direct, is_direct
-from .policies.limit import limited
+from .policies.admitted import in_order, limited, limited_on_loop
 from .policies.retry import retried
 from .policies.timeout import timed, too_late
 
@@ -45,15 +45,24 @@ def runner(tool: Tool[Any, Any]) -> Runner:
     asked = tool.asked
     if is_direct(tool):
         return direct(tool, _give_up, _failed, _check_value)
+    if _is_only_limited(tool):
+        return limited_on_loop(in_order(tool.limit)[0], tool.body, _failed)
     run = _lane_runner(tool)
     if tool.limit is not None:
-        run = limited(run, tool.limit)
+        run = limited(run, tool.limit, tool.body)
     if asked.retry is not None:
-        run = retried(run, asked.retry)
+        run = retried(run, asked.retry, tool.limit)
     if asked.timeout is not None:
         run = timed(run, asked.timeout, "timeout", tool.__name__)
     tool.is_bare = run is _on_loop and not tool.is_stream
     return run if run in (_on_loop, _inline) else _framed(run)
+
+
+def _is_only_limited(tool: Tool[Any, Any]) -> bool:
+    """Say whether *tool* is an async body under nothing but one limit."""
+    asked = tool.asked
+    others = (asked.retry, asked.timeout, asked.attempt_timeout)
+    return tool.lane == "loop" and others == (None, None, None) and len(in_order(tool.limit)) == 1
 
 
 def _lane_runner(tool: Tool[Any, Any]) -> Runner:

@@ -26,10 +26,9 @@ from .._core.timers import Timer, timers_of
 from .._runtime import current
 from ..lanes.base import DONE, Job, Lane
 from .call import nested
-from .policies.limit import places_of
+from .policies.admitted import Admitted
 
 if TYPE_CHECKING:
-    from .policies.limit import Places
     from .tool import Tool
 
 _log = logging.getLogger("linecook")
@@ -108,6 +107,9 @@ class Pump:
             if parent.is_tool:
                 raise nested(parent, self.tool)
             parent.adopt(self.frame)
+            refusal = None if parent.account is None else parent.account.admit(self.frame)
+            if refusal is not None:
+                raise refusal
         context = copy_context()
         context.run(current_frame.set, self.frame)
         timeout = self.tool.asked.timeout
@@ -127,11 +129,13 @@ class Pump:
     # -- the writer's side ---------------------------------------------------------------------------------------
 
     async def _produce(self, context: Context) -> None:
-        places: Places | None = None
-        if self.tool.limit is not None:
-            places = places_of(self.tool.limit, current())
-            if not places.try_take():
-                await places.take(self.frame)
+        if self.tool.limit is None:
+            await self._produce_now(context)
+        else:
+            async with Admitted(self.frame, self.tool.limit, self.tool.body):
+                await self._produce_now(context)
+
+    async def _produce_now(self, context: Context) -> None:
         self.frame.attempts = 1
         self.frame.running = -time.monotonic()
         try:
@@ -142,8 +146,6 @@ class Pump:
                 await self._from_lane(body, context)
         finally:
             self.frame.running += time.monotonic()
-            if places is not None:
-                places.give_back()
 
     async def _from_async(self, body: AsyncGenerator[Any, Any]) -> None:
         try:

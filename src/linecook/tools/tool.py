@@ -6,7 +6,7 @@ import functools
 import inspect
 import re
 import types
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, cast, get_args, get_origin, overload
 
@@ -40,7 +40,7 @@ class Options:
     attempt_timeout: float | None = None
     idle_timeout: float | None = None
     grace: float = 0.5
-    limit: int | Limit | None = None
+    limit: int | Limit | Sequence[Limit] | None = None
     retry: Retry | None = None
     effect: Effect = "write"
     priority: Priority | None = None
@@ -78,7 +78,7 @@ class Tool(Generic[P, R]):
         self.lane: LaneName = _lane_for(self, asked)
         self.priority: Priority | None = asked.priority
         _check(self, asked)
-        self.limit = Limit(asked.limit, name=self.__name__) if isinstance(asked.limit, int) else asked.limit
+        self.limit = Limit(asked.limit, name=self.__name__) if isinstance(asked.limit, int) else asked.limit or None
         self._origin: tuple[Tool[P, R], dict[str, Any]] | None = None
         self.run: Callable[[Call[Any]], Coroutine[Any, Any, Any]] = runner(self)
 
@@ -272,10 +272,7 @@ def _check(tool: Tool[Any, Any], asked: Options) -> None:
         raise ValueError(f"priority={asked.priority!r} of {name}: there are {', '.join(map(repr, PRIORITIES))}")
     if asked.effect not in get_args(Effect):
         raise ValueError(f"effect={asked.effect!r} of {name}: there are {', '.join(map(repr, get_args(Effect)))}")
-    if asked.limit is not None and not isinstance(asked.limit, (int, Limit)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UsageError(f"limit={asked.limit!r} of {name} must be a whole number, or a Limit to share")
-    if not isinstance(asked.limit, Limit):
-        check_count(asked.limit, f"limit of {name}", 1)
+    _check_limit(asked.limit, name)
     if asked.retry is not None and not isinstance(asked.retry, Retry):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(f"retry={asked.retry!r} of {name} must be Retry(on=...): say which errors are worth it")
     if asked.retry is not None and asked.effect == "write":
@@ -292,6 +289,16 @@ def _check(tool: Tool[Any, Any], asked: Options) -> None:
         raise UsageError(f"idle_timeout= of {name} bounds the wait for each piece of a stream; {name} is no generator")
     if asked.retry is not None and is_stream(tool.body):
         raise UsageError(f"retry= on {name}, which streams: a second attempt would send its pieces again")
+
+
+def _check_limit(limit: object, name: str) -> None:
+    several: tuple[Any, ...] = (*limit,) if isinstance(limit, (list, tuple)) else ()  # pyright: ignore[reportUnknownVariableType]
+    if several and not all(isinstance(one, Limit) for one in several):
+        raise UsageError(f"limit={limit!r} of {name}: several limits are Limit objects, all of them")
+    if not several and not isinstance(limit, (int, Limit, type(None))):
+        raise UsageError(f"limit={limit!r} of {name} must be a whole number, or a Limit to share, or several of these")
+    if isinstance(limit, int):
+        check_count(limit, f"limit of {name}", 1)
 
 
 _RETURNS = re.compile(r"\W*(?:\w+\.)*(Async)?(Iterator|Generator|Iterable|Coroutine|Awaitable)\b")

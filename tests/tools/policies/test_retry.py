@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from linecook import Retry, Runtime, agent, call_key, fail_after, settle, tool
+from linecook import Limit, Retry, Runtime, agent, call_key, fail_after, gather, settle, tool
 from linecook.errors import AlreadyRun, CallCancelled, NestedTool, TimedOutError, UsageError
 from linecook.testing import VirtualClock
 from linecook.tools.policies.retry import retry_after
@@ -292,8 +292,10 @@ async def test_an_error_object_that_is_raised_by_every_attempt_has_one_note(cloc
 
     with pytest.raises(Busy):
         await asks()
-    assert len(only.__notes__) == 2
-    assert only.__notes__[0].endswith("attempt 5")
+    assert len(only.__notes__) == 3
+    assert only.__notes__[0].startswith("earlier attempts: Busy, then ")
+    assert only.__notes__[0].count("Busy") == 4
+    assert only.__notes__[1].endswith("attempt 5")
 
 
 @pytest.mark.parametrize(
@@ -321,3 +323,102 @@ def test_a_retry_that_makes_no_sense_is_refused(arguments: Any, kind: type[Excep
 def test_there_is_no_default_for_what_to_retry() -> None:
     with pytest.raises(TypeError, match="on"):
         Retry()  # type: ignore[call-arg]
+
+
+# -- with a limit ---------------------------------------------------------------------------------------------------
+
+
+async def test_each_attempt_is_admitted_and_waits_hold_no_place(clock: VirtualClock) -> None:
+    began: list[tuple[float, int]] = []
+
+    @tool(limit=1, retry=Retry(on=Busy, wait=5, max_wait=5, jitter=False), effect="read")
+    async def fetch(number: int) -> int:
+        began.append((round(asyncio.get_running_loop().time()), number))
+        await asyncio.sleep(1)
+        if began.count((0, 0)) and len(began) == 1:
+            raise Busy
+        return number
+
+    assert await gather([fetch(n) for n in range(3)]) == [0, 1, 2]
+    assert began == [(0, 0), (1, 1), (2, 2), (6, 0)]  # the others ran while the first one waited for its second attempt
+
+
+async def test_another_attempt_goes_ahead_of_calls_that_have_not_begun(clock: VirtualClock) -> None:
+    order: list[int] = []
+
+    @tool(limit=1, retry=Retry(on=Busy, wait=1.5, jitter=False), effect="read")
+    async def fetch(number: int) -> None:
+        order.append(number)
+        await asyncio.sleep(1)
+        if order == [0]:
+            raise Busy
+
+    await gather([fetch(n) for n in range(6)])
+    assert order == [0, 1, 2, 0, 3, 4, 5]
+
+
+async def test_while_everything_fails_retries_add_a_tenth_to_the_load(clock: VirtualClock) -> None:
+    asked = 0
+
+    @tool(limit=50, retry=Retry(on=Busy, attempts=5, wait=0.1), effect="read")
+    async def fetch(number: int) -> None:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.1)
+        raise Busy
+
+    outcomes = await settle([fetch(n) for n in range(500)])
+    assert 500 + 50 <= asked <= 500 + 60
+    said = {note for one in outcomes.failures for note in one.error.__notes__ if "not tried again" in note}
+    (why,) = said
+    assert why.startswith("not tried again: retries of Limit(50, name='fetch') have used up their budget of 10% of its")
+
+
+async def test_who_is_told_when_to_come_back_costs_no_retry_budget(clock: VirtualClock) -> None:
+    asked = 0
+
+    @tool(limit=Limit(50, retries=0.0), retry=Retry(on=Busy, attempts=5), effect="read")
+    async def fetch(number: int) -> int:
+        nonlocal asked
+        asked += 1
+        if asked <= 50:
+            raise Busy(3)
+        return number
+
+    assert await gather([fetch(n) for n in range(200)]) == list(range(200))
+    assert asked == 250
+
+
+async def test_without_a_share_retries_are_what_retry_says(clock: VirtualClock) -> None:
+    asked = 0
+
+    @tool(limit=Limit(50, retries=None), retry=Retry(on=Busy, attempts=3), effect="read")
+    async def fetch(number: int) -> None:
+        nonlocal asked
+        asked += 1
+        raise Busy
+
+    await settle([fetch(n) for n in range(100)])
+    assert asked == 300
+
+
+async def test_the_failure_that_is_raised_tells_of_the_attempts_and_waits_before(clock: VirtualClock) -> None:
+    errors: list[Exception] = [Busy(2), ConnectionResetError(), Busy(), KeyError("last")]
+
+    @tool(limit=5, retry=Retry(on=(Busy, OSError), attempts=9, wait=1, jitter=False), effect="read")
+    async def fetch() -> None:
+        await asyncio.sleep(0.5)
+        raise errors.pop(0)
+
+    call = fetch.call()
+    with pytest.raises(KeyError) as caught:
+        await call
+    told = caught.value.__notes__[0]
+    assert told == "earlier attempts: Busy, then 2 s; ConnectionResetError, then 2 s; Busy, then 4 s"
+    assert (call.times.attempts, round(call.times.queued)) == (4, 8)
+
+
+async def test_of_many_attempts_the_last_ones_are_told(clock: VirtualClock) -> None:
+    with pytest.raises(Busy) as caught:
+        await fetch_with(Retry(on=Busy, attempts=12, wait=0.001, jitter=False))(Server(99))
+    assert caught.value.__notes__[0].startswith("earlier attempts: 6 more; Busy, then 0.064 s; ")

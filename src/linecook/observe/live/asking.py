@@ -49,60 +49,76 @@ def ask(loop: asyncio.AbstractEventLoop, work: Callable[[], Generator[None, None
       Gone: the loop is closed.
       what *work* raises.
     """
-    question = _Question(loop, work)
-    try:
-        loop.call_soon_threadsafe(question.turn, context=Context())
-    except RuntimeError:
-        raise Gone("the event loop is closed: the program is ending") from None
-    return question.wait()
+    return _Question(loop, work).answer()
 
 
 class _Question(Generic[T]):
+    """One question; each slice of it is asked for anew by the thread that wants to know.
+
+    Were the loop to go on by itself, it would let go of the interpreter every 4 ms for a moment in which nobody else
+    wakes up in time, and never be asked to (that is done after 5 ms): the asking thread starved for 15 s.
+    """
+
     def __init__(self, loop: asyncio.AbstractEventLoop, work: Callable[[], Generator[None, None, T]]) -> None:
         self._loop = loop
         self._work = work
         self._steps: Generator[None, None, T] | None = None
         self._lock = threading.Lock()
         self._withdrawn = False
-        self._begun = threading.Event()
-        self._ended = threading.Event()
+        self._turned = threading.Event()
         self._value: list[T] = []
         self._error: BaseException | None = None
 
-    def turn(self) -> None:
+    def _turn(self) -> None:
         """Do a slice of the work; on the loop."""
         with self._lock:
             if self._withdrawn:
                 return
-            self._begun.set()
-        try:
-            if self._steps is None:
-                self._steps = self._work()
-            until = time.monotonic() + SLICE
-            while time.monotonic() < until:
-                next(self._steps)
-        except StopIteration as end:
-            self._value.append(end.value)
-        except BaseException as error:  # it belongs to whoever asked, and not to the loop
-            self._error = error
-            if not isinstance(error, Exception):  # but Ctrl-C, which only happened to come here
-                self._ended.set()
-                raise
-        else:
-            self._loop.call_soon(self.turn, context=Context())
-            return
-        self._ended.set()
+            try:
+                self._do_slice()
+            except StopIteration as end:
+                self._value.append(end.value)
+            except BaseException as error:  # it belongs to whoever asked, and not to the loop
+                self._error = error
+                if not isinstance(error, Exception):  # but Ctrl-C, which only happened to come here
+                    raise
+            finally:
+                self._turned.set()
 
-    def wait(self) -> T:
-        """Wait for the answer; on the thread of whoever asks."""
+    def _do_slice(self) -> None:
+        if self._steps is None:
+            self._steps = self._work()
+        until = time.monotonic() + SLICE
+        while time.monotonic() < until:
+            next(self._steps)
+
+    def answer(self) -> T:
+        """Ask, slice after slice, and return the answer; on the thread of whoever asks."""
         began = time.monotonic()
-        in_time = self._begun.wait(BEGIN) and self._ended.wait(END)
-        with self._lock:  # from here on no turn begins
-            self._withdrawn = not in_time
-        if not in_time and not self._ended.wait(2 * SLICE):  # a turn that was under way
-            if self._loop.is_closed():
-                raise Gone("the event loop is closed: the program is ending")
-            raise StandsStill(time.monotonic() - began)
+        patience = BEGIN
+        while not self._value and self._error is None:
+            self._turned.clear()
+            try:
+                self._loop.call_soon_threadsafe(self._turn, context=Context())
+            except RuntimeError:
+                raise Gone("the event loop is closed: the program is ending") from None
+            if not self._turned.wait(patience) and self._is_withdrawn():
+                if self._loop.is_closed():
+                    raise Gone("the event loop is closed: the program is ending")
+                raise StandsStill(time.monotonic() - began)
+            patience = began + END - time.monotonic()
+            if patience <= 0 and not self._value and self._error is None:
+                raise StandsStill(time.monotonic() - began)
         if self._error is not None:
             raise self._error
         return self._value[0]
+
+    def _is_withdrawn(self) -> bool:
+        """Take the question back, unless its slice is done by now: a slice that is under way is waited for."""
+        if not self._lock.acquire(timeout=2 * SLICE):
+            self._withdrawn = True  # a slice that doesn't end; no other is asked for
+            return True
+        with_nothing_done = not self._turned.is_set()
+        self._withdrawn = with_nothing_done
+        self._lock.release()
+        return with_nothing_done

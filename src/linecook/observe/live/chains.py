@@ -32,7 +32,7 @@ TELLS_CONTEXT = sys.version_info >= (3, 12)
 """Whether a task tells its context, and with it the deadlines it inherits; a C task of 3.11 hides it."""
 
 WAITS = {
-    "Places.take": "limit",
+    "Room.take": "limit",
     "retried.<locals>.run_retried": "retry",
     "FanOut.wait_over": "children",
     "_Reader.next": "children",
@@ -245,7 +245,7 @@ def _wait_of(task: asyncio.Task[Any], waiting: tuple[_Role, Any] | None, inner: 
     if waiting is not None:
         role, link = waiting
         values = get_referents(link)
-        since = next((value for value in values if type(value) is float), None) if role.name == "Places.take" else None
+        since = next((value for value in values if type(value) is float), None) if role.name == "Room.take" else None
         return Wait(WAITS[role.name], _telling(role.name, values), since=since)
     if inner is None:
         return Wait("asyncio", waiter)

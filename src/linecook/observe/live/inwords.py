@@ -44,11 +44,11 @@ def _job(each: Alive, job: Any, _word: str, threads: Threads) -> str:
     return lane if worker is None or isinstance(worker, str) else f"process {worker[0].pid}"
 
 
-def _limit(each: Alive, places: Any, _word: str, _threads: Threads) -> str:
-    limit = places._limit
+def _limit(each: Alive, room: Any, _word: str, _threads: Threads) -> str:
+    limit = room.limit
     asked = getattr(getattr(getattr(each.frame, "tool", None), "asked", None), "limit", None)
     name = f"limit={asked} of {each.frame.name}" if isinstance(asked, int) else str(limit)
-    return f"{name}: {places.taken} in flight, {places.waiting} waiting"
+    return f"{name}: {room.taken} in flight, {room.waiting} waiting"
 
 
 def _retry(each: Alive, _what: Any, _word: str, _threads: Threads) -> str:

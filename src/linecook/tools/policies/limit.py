@@ -1,49 +1,174 @@
-"""How many calls of a tool, or of several that share a ``Limit``, may be in flight at once."""
+"""How much of a tool, or of several that share a ``Limit``, may be under way at once, a second and a minute."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+import itertools
+import math
+from collections.abc import Callable, Hashable
+from typing import Any, Literal
+from weakref import WeakSet
 
-from ..._core.callframe import CallFrame
-from ..._core.context import Priority, inherited_priority
-from ..._core.errors import Refused
-from ..._core.waitqueue import WaitQueue
-from ..._runtime import Runtime, current
+from ..._core.errors import UsageError
+from .adaptive import Bounds, bounds_from
+from .signals import Overloaded
 
-if TYPE_CHECKING:
-    from ..call import Call
-    from ..placement import Runner
+WhenFull = Literal["wait", "refuse", "shed_oldest"]
+Key = str | Callable[..., Hashable]
+Estimator = Callable[..., tuple[float, float]]
 
-
-_Turn = tuple[asyncio.Future[None], Priority]
-_SLACK = 64
+_serial = itertools.count()
+_RATES = ("per_second", "per_minute", "tokens_in_per_minute", "tokens_out_per_minute")
 
 
 class Limit:
-    """At most so many calls in flight at once; an object that any number of tools may share.
+    """What a server takes, held to by every call that goes there; an object that any number of tools may share.
 
     Args:
-      in_flight: most calls that run at once, ≥ 1; None for no bound.
+      in_flight: most calls that run at once, ≥ 1; or ``"min-start-max"``, such as ``"8-64-512"``: found out by trying
+        (see ``adaptive``). None for no bound.
       name: how reports call it.
-      waiting: most calls that may wait for a place, ≥ 0; one more raises ``Refused`` at once.
+      per_second, per_minute: most calls that begin in any window of that length; whole numbers, or less than 1.
+      tokens_in_per_minute, tokens_out_per_minute: most tokens used in any 60 seconds. A call reserves what it is
+        expected to use, and what it didn't use is given back when it ends. Say what was used with ``charge`` inside
+        the tool: what nobody reports counts as used.
+      key: one limit per host, model or account: the name of a parameter of the tool, or a function of its arguments.
+        The 10,000 keys used last are remembered.
+      waiting: most calls that may wait (per key), ≥ 0; one more raises ``Refused`` at once.
+      when_full: ``"wait"``; ``"refuse"`` for a call that would have to wait; ``"shed_oldest"``: when as many wait as
+        may, the one that has waited longest among the least urgent is refused, in favour of the newcomer.
+      estimate: the tokens in and out that a call will use, from its arguments: the most it may use keeps the limit
+        exactly. None: what calls were charged before, and a margin. One that is too low is corrected upwards.
+      overloaded: says of an error whether it means too much load. None: HTTP status 429 or 503, and an attempt that
+        ran into its time-out.
+      breaker: consecutive failures that say the server is down, after which calls are refused at once, for 1 s, then 2,
+        at most 60; a single call tries in between. None for never.
+      retries: most retries as a share of calls, 0..1, beyond the first ten: the rest raise. One whose server said when
+        to come back costs nothing. None for what ``Retry`` says.
 
-    Counts are per runtime. Calls wait by priority, first come first served within one, holding nothing else: no
-    thread, no process, no other limit. A limit sits on tools, which are leaves: so no call that holds a place waits
-    for a child that needs one.
+    Counts are per runtime. Calls wait by priority, and within one fairly between tenants, holding nothing else: no
+    thread, no process. A limit sits on tools, which are leaves: so no call that holds a place waits for a child that
+    needs one. A server that says ``Retry-After`` is left alone for so long by everybody (of that key), at most 600 s;
+    if it says more, calls are refused meanwhile.
+
+    Raises:
+      TypeError, ValueError: a figure that makes no sense; the message names it.
     """
 
-    def __init__(self, in_flight: int | None = None, *, name: str | None = None, waiting: int = 10_000) -> None:
-        check_count(in_flight, "Limit's in_flight", 1)
+    def __init__(
+        self,
+        in_flight: int | str | None = None,
+        *,
+        name: str | None = None,
+        per_second: float | None = None,
+        per_minute: float | None = None,
+        tokens_in_per_minute: float | None = None,
+        tokens_out_per_minute: float | None = None,
+        key: Key | None = None,
+        waiting: int = 10_000,
+        when_full: WhenFull = "wait",
+        estimate: Estimator | None = None,
+        overloaded: Overloaded | None = None,
+        breaker: int | None = None,
+        retries: float | None = 0.1,
+    ) -> None:
+        self.in_flight: int | None = None
+        self.bounds: Bounds | None = None
+        self._set_in_flight(in_flight)
+        self.name = name
+        self.per_second = check_rate(per_second, "Limit's per_second")
+        self.per_minute = check_rate(per_minute, "Limit's per_minute")
+        self.tokens_in_per_minute = _check_tokens(tokens_in_per_minute, "Limit's tokens_in_per_minute")
+        self.tokens_out_per_minute = _check_tokens(tokens_out_per_minute, "Limit's tokens_out_per_minute")
+        self._set_waiting(waiting)
+        if when_full not in ("wait", "refuse", "shed_oldest"):
+            raise ValueError(f"Limit's when_full={when_full!r}: there are 'wait', 'refuse' and 'shed_oldest'")
+        if key is not None and not isinstance(key, str) and not callable(key):
+            raise TypeError(f"Limit's key must be the name of a parameter or a function, not {key!r}")
+        for option, function in (("estimate", estimate), ("overloaded", overloaded)):
+            if function is not None and not callable(function):
+                raise TypeError(f"Limit's {option} must be a function, not {function!r}")
+        check_count(breaker, "Limit's breaker", 1)
+        self.when_full: WhenFull = when_full
+        self.key = key
+        self.estimate = estimate
+        self.overloaded = overloaded
+        self.breaker = breaker
+        self.retries = _check_share(retries)
+        self.serial = next(_serial)
+        rates = any(getattr(self, name) is not None for name in _RATES)
+        # Whether it bounds nothing but a fixed number in flight. Decided here: the way its calls go is composed once.
+        self.is_plain = not (rates or self.bounds or key is not None or breaker is not None)
+        self.states: WeakSet[Any] = WeakSet()  # what counts it, in each runtime
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether calls reserve tokens."""
+        return self.tokens_in_per_minute is not None or self.tokens_out_per_minute is not None
+
+    def retune(
+        self,
+        *,
+        in_flight: int | str | None = None,
+        per_second: float | None = None,
+        per_minute: float | None = None,
+        tokens_in_per_minute: float | None = None,
+        tokens_out_per_minute: float | None = None,
+        waiting: int | None = None,
+    ) -> None:
+        """Change figures while calls run, in every runtime; what isn't named stays.
+
+        Lowered below what is in flight nobody is ended: others are let in when enough of them are done. On the loop's
+        thread, like everything that calls do.
+
+        Args:
+          in_flight: a number from now on, or ``"min-start-max"`` to move between; the bound that was found is kept
+            where it lies within them.
+
+        Raises:
+          UsageError: the limit was made without that bound, and its tools don't look at it.
+          ValueError, TypeError: as when it is made; nothing is changed then.
+        """
+        rates = {
+            "per_second": per_second,
+            "per_minute": per_minute,
+            "tokens_in_per_minute": tokens_in_per_minute,
+            "tokens_out_per_minute": tokens_out_per_minute,
+        }
+        asked = {option: value for option, value in rates.items() if value is not None}
+        for option, value in asked.items():
+            if getattr(self, option) is None:
+                raise UsageError(
+                    f"{self!r} was made without {option}=, so its tools don't look at it; make it with one"
+                )
+            (_check_tokens if "tokens" in option else check_rate)(value, f"Limit's {option}")
+        if isinstance(in_flight, str) and self.is_plain:
+            raise UsageError(f'{self!r} was made with a fixed number; make it with "min-start-max" to have it adapt')
+        if waiting is not None:
+            self._set_waiting(waiting)
+        if in_flight is not None:
+            self._set_in_flight(in_flight)
+        for option, value in asked.items():
+            setattr(self, option, value)
+        for state in list(self.states):
+            state.retuned()
+
+    def _set_in_flight(self, in_flight: int | str | None) -> None:
+        bounds = bounds_from(in_flight, "Limit's in_flight") if isinstance(in_flight, str) else None
+        if bounds is None:
+            check_count(in_flight, "Limit's in_flight", 1)
+        self.bounds = bounds
+        self.in_flight = None if isinstance(in_flight, str) else in_flight
+
+    def _set_waiting(self, waiting: int) -> None:
         if waiting is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise TypeError("Limit's waiting must be a whole number: every queue has a bound")
         check_count(waiting, "Limit's waiting", 0)
-        self.in_flight = in_flight
-        self.name = name
         self.waiting = waiting
 
     def __repr__(self) -> str:
-        return f"Limit({self.in_flight}, name={self.name!r})"
+        first = repr(str(self.bounds)) if self.bounds else repr(self.in_flight)
+        rates = [f"{name}={getattr(self, name)}" for name in _RATES if getattr(self, name) is not None]
+        return f"Limit({', '.join([first, *rates, f'name={self.name!r}'])})"
 
 
 def check_count(value: object, name: str, least: int) -> None:
@@ -61,98 +186,38 @@ def check_count(value: object, name: str, least: int) -> None:
         raise ValueError(f"{name} must be {least} or more, not {value}")
 
 
-class Places:
-    """The places of one limit in one runtime."""
+def check_rate(value: float | None, name: str) -> float | None:
+    """Return *value*, calls in a second or minute: a whole number of 1 or more, or a fraction below 1.
 
-    __slots__ = ("_limit", "_queue", "taken", "waiting")
-
-    def __init__(self, limit: Limit) -> None:
-        self._limit = limit
-        self._queue: WaitQueue[_Turn] = WaitQueue()
-        self.taken = 0
-        self.waiting = 0  # those in the queue that were not cancelled meanwhile
-
-    def try_take(self) -> bool:
-        """Take a place if one is free and nobody waits for it."""
-        bound = self._limit.in_flight
-        if (bound is None or self.taken < bound) and not self._queue:
-            self.taken += 1
-            return True
-        return False
-
-    async def take(self, call: CallFrame) -> None:
-        """Wait for a place, and take it.
-
-        Raises:
-          Refused: as many wait already as may.
-        """
-        if self.waiting >= self._limit.waiting:
-            raise Refused(
-                f"{call!r} was refused: {self.taken} calls are in flight and {self.waiting} wait for {self._limit!r}. "
-                "Send fewer at once (limit= of the fan-out), or raise the limit's waiting=.",
-                call=call,
-            )
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        priority = inherited_priority(call)
-        began = loop.time()
-        self._queue.put((turn, priority), priority)
-        self.waiting += 1
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if not turn.cancelled():
-                self.give_back()  # the place came in the same moment as the cancellation: pass it on
-            elif len(self._queue) > 2 * self.waiting + _SLACK:
-                self._sweep()
-            raise
-        finally:
-            self.waiting -= 1
-            call.queued += loop.time() - began
-
-    def give_back(self) -> None:
-        """Hand the place to whoever is next, or free it."""
-        while (next_in_line := self._queue.take()) is not None:
-            turn, _ = next_in_line
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self.taken -= 1
-
-    def _sweep(self) -> None:
-        """Take those out of the queue that wait no more: a hung tool's callers may come and time out for ever."""
-        for entry in self._queue.drain():
-            if not entry[0].done():
-                self._queue.put(entry, entry[1])
-
-    def statistics(self) -> dict[str, int | None]:
-        """Return how many are in flight and waiting, and the bounds."""
-        return {
-            "in_flight": self.taken,
-            "waiting": self.waiting,
-            "max_in_flight": self._limit.in_flight,
-            "max_waiting": self._limit.waiting,
-        }
+    Raises:
+      TypeError, ValueError: it is something else; the message names *name* and what to write.
+    """
+    if value is None:
+        return None
+    _check_number(value, name)
+    if value > 1 and value != int(value):
+        raise ValueError(f"{name} must be a whole number, or less than 1, not {value!r}; say it per minute instead")
+    return value
 
 
-def places_of(limit: Limit, runtime: Runtime) -> Places:
-    """Return the places of *limit* in *runtime*, made on first use."""
-    places: Places | None = runtime.limits.get(limit)
-    if places is None:
-        places = runtime.limits[limit] = Places(limit)
-    return places
+def _check_tokens(value: float | None, name: str) -> float | None:
+    if value is not None:
+        _check_number(value, name)
+    return value
 
 
-def limited(run: Runner, limit: Limit) -> Runner:
-    """Return *run*, admitted by *limit*."""
+def _check_number(value: object, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{name} must be above 0 and finite (None: no bound), not {value!r}")
 
-    async def run_limited(call: Call[Any]) -> Any:
-        places = places_of(limit, current())
-        if not places.try_take():
-            await places.take(call)
-        try:
-            return await run(call)
-        finally:
-            places.give_back()
 
-    return run_limited
+def _check_share(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"Limit's retries must be a share of the calls, or None, not {value!r}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"Limit's retries must be between 0 and 1 (0.1: one retry for ten calls), not {value!r}")
+    return float(value)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..._core.account import account_of
 from ..._core.deadline import check_seconds, remaining
 from ..._core.errors import CallCancelled, UsageError
 from ..._runtime import current
+from .admitted import in_order, state_of
+from .limit import Limit
+from .signals import retry_after
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..placement import Runner
 
 _WHY_NOT = "not tried again"
+_BEFORE = "earlier attempts: "
+_SHOWN = 5
 
 On = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 
@@ -35,8 +41,9 @@ class Retry:
       jitter: whether waits are drawn at random between half and the whole, so that callers don't come back all at once.
 
     A failure that says when to come back (``retry_after``, or a ``Retry-After`` header on the error or its response)
-    is obeyed even beyond ``max_wait``; when that is later than the time left, the failure is raised at once.
-    Defaults after stamina's, whose documentation argues them.
+    is obeyed even beyond ``max_wait``; when that is later than the time left, the failure is raised at once. Under a
+    ``Limit`` an attempt is admitted like a call, ahead of those that have not begun, and the limit's ``retries`` bounds
+    how many there may be. Defaults after stamina's, whose documentation argues them.
     """
 
     on: On
@@ -71,63 +78,40 @@ class Retry:
         told = retry_after(error)
         if told is not None:
             return told
-        import random  # like the date parser below, loaded by the first failure and not by `import linecook`
+        import random  # loaded by the first failure and not by `import linecook`
 
         longest = min(self.max_wait, self.wait * 2.0 ** min(attempt - 1, 62))
         return longest * random.uniform(0.5, 1.0) if self.jitter else longest
 
 
-def retry_after(error: BaseException) -> float | None:
-    """Return the seconds that *error* asks to wait: ``retry_after``, or the HTTP header; None when it doesn't say."""
-    told: Any = getattr(error, "retry_after", None)
-    if told is None:
-        for holder in (error, getattr(error, "response", None)):
-            headers = getattr(holder, "headers", None)
-            if headers is not None and hasattr(headers, "get"):
-                told = headers.get("Retry-After") or headers.get("retry-after")
-                if told is not None:
-                    break
-    return _seconds_from(told)
+def retried(run: Runner, retry: Retry, limits: Limit | Sequence[Limit] | None = None) -> Runner:
+    """Return *run*, made again while *retry* wants it, time allows, and the retry budget of each of *limits* does.
 
-
-def _seconds_from(told: Any) -> float | None:
-    if told is None or isinstance(told, bool):
-        return None
-    try:
-        seconds = float(told)
-    except (TypeError, ValueError):
-        seconds = _seconds_until(str(told))
-    return seconds if 0 <= seconds < float("inf") else None
-
-
-def _seconds_until(date: str) -> float:
-    import datetime
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return max(0.0, (parsedate_to_datetime(date) - datetime.datetime.now(datetime.UTC)).total_seconds())
-    except (TypeError, ValueError):  # not a date either, or one without a zone
-        return -1.0
-
-
-def retried(run: Runner, retry: Retry) -> Runner:
-    """Return *run*, made again while *retry* wants it and time allows."""
+    Each attempt is admitted by the limits, ahead of calls that were not let in yet. The whole history is noted on the
+    failure that is raised in the end.
+    """
+    several = in_order(limits)
 
     async def run_retried(call: Call[Any]) -> Any:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        attempt = 0
+        for limit in several:
+            state_of(limit, current()).budget.earn()
+        history: list[str] = []
         while True:
-            attempt += 1
             try:
                 return await run(call)
             except BaseException as error:
+                attempt = len(history) + 1
                 if attempt >= retry.attempts or not retry.wants(error):
+                    _note_history(error, history)
                     raise
                 delay = retry.delay(attempt, error)
-                if not _fits(delay, retry, loop.time() - began):
-                    _note_why_not(error, delay)
+                why_not = _why_not(delay, retry, loop.time() - began) or _unpaid(call) or _overdrawn(several, error)
+                _note_history(error, history, why_not)
+                if why_not:
                     raise
+                history.append(f"{type(error).__name__}, then {delay:.3g} s")
                 _tell(call, attempt, delay, error)
             before = loop.time()
             try:
@@ -138,15 +122,46 @@ def retried(run: Runner, retry: Retry) -> Runner:
     return run_retried
 
 
-def _note_why_not(error: BaseException, delay: float) -> None:
+def _note_history(error: BaseException, history: list[str], why_not: str = "") -> None:
+    """Note on *error* what came before it, and why it isn't tried again: one object may fail many calls."""
     notes: list[str] = getattr(error, "__notes__", [])
-    notes[:] = [note for note in notes if not note.startswith(_WHY_NOT)]  # one object may fail many calls
-    error.add_note(f"{_WHY_NOT}: the next attempt would begin in {delay:.3g} s, which is too late")
+    notes[:] = [note for note in notes if not note.startswith((_WHY_NOT, _BEFORE))]
+    if history:
+        left_out = len(history) - _SHOWN
+        shown = [f"{left_out} more", *history[-_SHOWN:]] if left_out > 0 else history
+        error.add_note(f"{_BEFORE}{'; '.join(shown)}")
+    if why_not:
+        error.add_note(f"{_WHY_NOT}: {why_not}")
 
 
-def _fits(delay: float, retry: Retry, spent: float) -> bool:
+def _why_not(delay: float, retry: Retry, spent: float) -> str:
+    """Return why there is no time for another attempt; empty when there is."""
     left = remaining()
-    return (left is None or delay < left) and (retry.timeout is None or spent + delay < retry.timeout)
+    if (left is None or delay < left) and (retry.timeout is None or spent + delay < retry.timeout):
+        return ""
+    return f"the next attempt would begin in {delay:.3g} s, which is too late"
+
+
+def _unpaid(call: Call[Any]) -> str:
+    """Return which budget around *call* is used up; empty when none is."""
+    account = account_of(call)
+    return "" if account is None else account.overdrawn()
+
+
+def _overdrawn(limits: list[Limit], error: BaseException) -> str:
+    """Return which limit has no retry left for this failure; empty when all have. Who was told when to come back may.
+
+    The server that says when has made room for it; what the others cost comes on top of what it is sent anyway.
+    """
+    if not limits or retry_after(error) is not None:
+        return ""
+    for limit in limits:
+        if not state_of(limit, current()).budget.spend():
+            return (
+                f"retries of {limit!r} have used up their budget of {limit.retries:.0%} of its calls (retries=): so "
+                "many fail that more load would not help"
+            )
+    return ""
 
 
 def _tell(call: Call[Any], attempt: int, delay: float, error: BaseException) -> None:

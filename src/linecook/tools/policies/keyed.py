@@ -1,0 +1,90 @@
+"""One limit per key: per host, model or account, each with its own gates and waiting room."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, Protocol, TypeVar
+
+from .retry_budget import RetryBudget
+
+MOST_KEYS = 10_000
+_LOOKS = 8  # keys that are looked at for one to forget
+_SHOWN = 20
+
+
+class Kept(Protocol):
+    """What is kept for a key."""
+
+    def is_busy(self) -> bool: ...
+    def is_idle(self) -> bool: ...
+    def retuned(self) -> None: ...
+    def statistics(self) -> dict[str, Any]: ...
+
+
+K = TypeVar("K", bound=Kept)
+
+
+class Keyed(Generic[K]):
+    """What is kept for each key, made by *make* on first use; at most 10,000 that aren't busy.
+
+    Beyond that the one used longest ago is forgotten: one that remembers nothing if there is one near, else one whose
+    window still does. One with calls in flight or waiting never is.
+    """
+
+    __slots__ = ("__weakref__", "_kept", "_latest", "_make", "budget", "forgotten")
+
+    def __init__(self, make: Callable[[Hashable], K], budget: RetryBudget) -> None:
+        self._make = make
+        self.budget = budget
+        self._kept: OrderedDict[Hashable, K] = OrderedDict()
+        self._latest: K | None = None  # the one used last
+        self.forgotten = 0
+
+    def of(self, key: Hashable) -> K:
+        """Return what is kept for *key*."""
+        kept = self._kept.get(key)
+        if kept is None:
+            if len(self._kept) >= MOST_KEYS:
+                self._forget_one()
+            kept = self._kept[key] = self._make(key)
+        elif kept is not self._latest:
+            self._kept.move_to_end(key)
+        self._latest = kept
+        return kept
+
+    def _forget_one(self) -> None:
+        oldest = None
+        for _ in range(min(_LOOKS, len(self._kept))):
+            key = next(iter(self._kept))
+            self._kept.move_to_end(key)
+            if self._kept[key].is_busy():
+                continue
+            if self._kept[key].is_idle():
+                oldest = key
+                break
+            oldest = key if oldest is None else oldest
+        if oldest is not None:
+            del self._kept[oldest]
+            self.forgotten += 1
+
+    def retuned(self) -> None:
+        """Tell all of them that the limit has other figures."""
+        for kept in list(self._kept.values()):
+            kept.retuned()
+
+    def statistics(self) -> dict[str, Any]:
+        """Return the sums, and the busiest 20 keys."""
+        shown = {key: kept.statistics() for key, kept in self._kept.items()}
+        busiest = sorted(shown, key=lambda key: shown[key]["in_flight"] + shown[key]["waiting"], reverse=True)
+        return {
+            "keys": len(shown),
+            "forgotten": self.forgotten,
+            "in_flight": sum(one["in_flight"] for one in shown.values()),
+            "waiting": sum(one["waiting"] for one in shown.values()),
+            "refused": sum(one["refused"] for one in shown.values()),
+            "busiest": {key: shown[key] for key in busiest[:_SHOWN]},
+        }
+
+    def __len__(self) -> int:
+        return len(self._kept)
