@@ -28,7 +28,7 @@ GROUPS = {
     "Many at once": "gather settle as_completed first",
     "Outcomes": "Outcome Ok Failed TimedOut Cancelled Settled",
     "Scopes and deadlines": "scope fail_after move_on_after remaining",
-    "Policies": "Limit Retry",
+    "Policies": "Limit Retry charge budget tenant",
     "The runtime": "Runtime install",
 }
 # What the names of the menu hand out; nobody imports these.
@@ -51,7 +51,7 @@ INNER = {
     "VirtualLoop": "time run_in_executor awaits_outside",
 }
 NOT_MADE = {"Call", "Settled"}  # public classes that users get and don't make
-ROOMS = ("linecook", "linecook.errors", "linecook.observe", "linecook.testing")
+ROOMS = ("linecook", "linecook.errors", "linecook.observe", "linecook.testing", "linecook.testing.server")
 PUBLIC = {name for room in ROOMS for name in importlib.import_module(room).__all__}
 
 
