@@ -385,8 +385,8 @@ def _depth_below(parent: Frame, name: str) -> int:
     depth = 1 if above is None else above.depth + 1
     if depth > DEEPEST:
         raise RecursionError(
-            f"{name} under {parent.name} stands in {DEEPEST} other fan-outs: an agent seems to fan out to itself without "
-            "end. Bound it, or say budget(depth=...) around it to have it end sooner."
+            f"{name} under {parent.name} stands in {DEEPEST} other fan-outs: an agent seems to fan out to itself "
+            "without end. Bound it, or say budget(depth=...) around it to have it end sooner."
         )
     return depth
 
