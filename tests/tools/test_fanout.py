@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from linecook import Cancelled, Ok, Outcome, Runtime, agent, gather, settle
+from linecook import Cancelled, Ok, Outcome, Runtime, agent, settle
 from linecook.errors import TimedOutError
 from linecook.tools.fanout import FanOut, check_limit, late
 
@@ -165,18 +165,3 @@ def test_a_late_call_says_whose_time_out_it_was():
     assert isinstance(outcome.error, TimedOutError)
     assert "nap(1) had not ended when settle(timeout=2.5) passed" in str(outcome.error)
     assert outcome.error.whose == "timeout of settle"
-
-
-async def test_an_agent_that_fans_out_to_itself_without_end_meets_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("linecook.tools.fanout.DEEPEST", 20)
-    deepest = 0
-
-    @agent
-    async def runaway(depth: int) -> None:
-        nonlocal deepest
-        deepest = max(deepest, depth)
-        await gather([runaway(depth + 1)])
-
-    with pytest.raises(RecursionError, match="stands in 20 other fan-outs"):
-        await runaway(1)
-    assert deepest == 21

@@ -15,37 +15,20 @@ from time import monotonic
 from typing import Any
 
 from .._core.callframe import CallFrame, call_from
-from .._core.context import Frame, current_frame
+from .._core.context import current_frame
 from .._core.errors import AlreadyRun, TimedOutError, UsageError, Work
 from .._core.outcome import Cancelled, Ok, Outcome, TimedOut
 from .._core.running import outcome_of, primer
 from .._core.supervise import cancel_requests, raise_if_cancelled_since, see_end, supervisor_of
 from .._core.timers import timers_of
 from .._runtime import current
+from .fanout_frame import FanOutFrame, depth_below
 from .inputs import Feed, discard, ending_of, iterator_over
 
 _log = logging.getLogger("linecook")
 _CHUNK = 1000
-DEEPEST = 500
-"""Fan-outs inside fan-outs: beyond any plan, and far below what fills the memory."""
 _BURST = 64
 _HAS_EAGER = sys.version_info >= (3, 12)
-
-
-class FanOutFrame(Frame):
-    """The place of a fan-out in the tree of calls."""
-
-    __slots__ = ("_name", "depth")
-    is_fan_out = True
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-        self.depth = 1
-
-    @property
-    def name(self) -> str:
-        return self._name
 
 
 class FanOut:
@@ -84,7 +67,7 @@ class FanOut:
         parent = current_frame.get()
         if parent is not None:
             parent.adopt(self._frame)
-            self._frame.depth = _depth_below(parent, name)
+            self._frame.depth = depth_below(parent, name)
             if parent.account is not None and isinstance(source, Sized):
                 parent.account.check_fan_out(name, len(source))
         self._base = copy_context()
@@ -370,25 +353,6 @@ class FanOut:
         if self._sized and not self.exhausted and not isinstance(self._source, AsyncIterator):
             for item in self._source:
                 discard(item)
-
-
-def _depth_below(parent: Frame, name: str) -> int:
-    """Return how many fan-outs stand around one under *parent*, with itself.
-
-    Raises:
-      RecursionError: too many: a call that awaits itself ends so by Python's own bound, one that fans out to itself,
-        each time in tasks of their own, would fill the memory.
-    """
-    above: Frame | None = parent
-    while above is not None and not isinstance(above, FanOutFrame):
-        above = above.parent
-    depth = 1 if above is None else above.depth + 1
-    if depth > DEEPEST:
-        raise RecursionError(
-            f"{name} under {parent.name} stands in {DEEPEST} other fan-outs: an agent seems to fan out to itself "
-            "without end. Bound it, or say budget(depth=...) around it to have it end sooner."
-        )
-    return depth
 
 
 def _ignore(_index: int, _outcome: Outcome[Any]) -> None:
