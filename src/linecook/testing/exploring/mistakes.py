@@ -1,0 +1,25 @@
+"""What stops an exploration: not a finding in the program's logic, but a reason why nothing can be said about it."""
+
+from __future__ import annotations
+
+from ..._core.errors import LinecookError
+
+
+class ReplayMismatch(LinecookError):
+    """The same decisions led elsewhere: the program depends on something that isn't under control, or it has changed."""
+
+
+class EscapedControl(LinecookError):
+    """The program did something real: a socket, a process, a thread, a wait that virtual time can't stand for."""
+
+
+class ExplorationFailed(LinecookError, AssertionError):
+    """Raised by ``Exploration.check`` when a schedule failed; its text is the report."""
+
+
+class OneMoreAwait(UserWarning):
+    """A finding that the stock loop doesn't show: it takes one more ``await``, an eager task, another loop or Python."""
+
+
+class InjectedFault(ConnectionError):
+    """What an await on the outside raises when the explorer has it fail."""

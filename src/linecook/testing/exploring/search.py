@@ -1,0 +1,167 @@
+"""Which schedules are tried, in which order: cheapest first, mixed with samples; and how a found one is made smaller.
+
+Every schedule is the list of its deviations from the default, so each is made exactly once, out of the one that lacks
+its last deviation. Within a cost the fewest deviations come first; between costs the turns are shared out, since the
+orders that cost nothing alone are as many as a factorial. No schedule is left out for being like another: state that
+nobody observes makes all steps depend on each other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from .choices import Chooses, Cost, Deviation, Offer, Plan, Trial, Walk, cost_of
+
+ALONE = 60  # schedules that are cheapest first before samples mix in
+SHARE = 3  # every so many schedules, one is a sample
+
+Path = tuple[Deviation, ...]
+Family = tuple[Path, list[Deviation]]  # what they share, and the last deviation of each, the next at the end
+
+
+class Search:
+    """The schedules still to be tried.
+
+    Args:
+      overtakings, faults: bounds.
+      seed: of the samples.
+    """
+
+    def __init__(self, overtakings: int, faults: int, seed: int) -> None:
+        self._most = (faults, overtakings)
+        self._seed = seed
+        self._waiting: dict[tuple[int, int], dict[int, deque[Family]]] = {}
+        self._asked = 0
+        self._samples = 0
+        self._sampled: set[Path] = set()
+        self._length = 2
+        self.is_exhausted = False
+        self.systematic = 0  # schedules that were run cheapest first
+
+    def plans(self) -> Iterator[Chooses]:
+        """Yield plans until everything within the bounds was tried; tell ``learn`` of each before taking the next."""
+        yield Plan()
+        while any(self._waiting.values()):
+            self._asked += 1
+            if self._asked > ALONE and self._asked % SHARE == 0 and self._samples < 50_000:
+                yield self._sample()
+            else:
+                self.systematic += 1
+                yield Plan(self._cheapest())
+        self.is_exhausted = True
+
+    def learn(self, plan: Chooses) -> None:
+        """Note what the run of *plan* was offered: from each of its choices on, other schedules begin."""
+        if isinstance(plan, Walk):
+            return
+        spent = cost_of(plan)
+        path = tuple(plan.deviations)
+        first = path[-1][0] + 1 if path else 0
+        self._length = max(self._length, len(plan.log))
+        more: dict[tuple[int, int], list[Deviation]] = {}
+        for at in range(first, len(plan.log)):
+            for option, level in _levels(plan.log[at], spent):
+                if level[0] <= self._most[0] and level[1] <= self._most[1]:
+                    more.setdefault(level, []).append((at, option))
+        for level, lasts in more.items():
+            lasts.reverse()
+            queues = self._waiting.setdefault(level, {})
+            queues.setdefault(len(path) + 1, deque()).append((path, lasts))
+
+    def left(self) -> dict[tuple[int, int], bool]:
+        """Return for each pair of faults and overtakings whether some of its known schedules were not tried."""
+        return {level: bool(queues) for level, queues in self._waiting.items()}
+
+    def _cheapest(self) -> Path:
+        """Take the next schedule: half of the turns for the cheapest level, a quarter for the next, and so on."""
+        levels = sorted((level for level, queues in self._waiting.items() if queues), key=lambda level: (sum(level), level))
+        turn = self.systematic
+        at = 0
+        while at < len(levels) - 1 and turn & 1:
+            turn >>= 1
+            at += 1
+        return self._take(levels[at])
+
+    def _take(self, level: tuple[int, int]) -> Path:
+        queues = self._waiting[level]
+        count = min(queues)
+        families = queues[count]
+        path, lasts = families[0]
+        families.rotate(-1)  # each family in its turn: early and late deviations alike
+        last = lasts.pop()
+        if not lasts:
+            families.pop()
+            if not families:
+                del queues[count]
+        return (*path, last)
+
+    def _sample(self) -> Walk:
+        self._samples += 1
+        faults, overtakings = self._most
+        sticky = (0.0, 0.0, 0.5, 0.75)[self._samples % 4]
+        return Walk(self._seed * 1_000_003 + self._samples, overtakings, faults, self._length, sticky)
+
+
+def _levels(offer: Offer, spent: Cost) -> Iterator[tuple[int, tuple[int, int]]]:
+    free, overtaking, faults = offer
+    for option in range(1, 1 + free):
+        yield option, (spent.faults, spent.overtakings)
+    for option in range(1 + free, 1 + free + overtaking):
+        yield option, (spent.faults, spent.overtakings + 1)
+    for option in range(1 + free + overtaking, 1 + free + overtaking + faults):
+        yield option, (spent.faults + 1, spent.overtakings)
+
+
+def shrink(path: Sequence[Deviation], run: Callable[[Plan], bool], most: int = 400) -> Plan:
+    """Return a cheaper plan that fails in the same way: fewest faults, then overtakings, then deviations.
+
+    Args:
+      path: the deviations of a failing schedule.
+      run: runs a plan and says whether it fails in the same way.
+      most: most plans to run.
+
+    Removes one deviation after another, from the last to the first, then pairs, then makes options smaller; whenever a
+    smaller plan fails too, goes on from that one. Deviations are numbered by point of choice, so removing one moves those
+    behind it: the ones that can't be met any more just don't happen, and what was met is what counts.
+    """
+    best = Trial(tuple(path))
+    run(best)
+    best.settle()
+    left = most
+
+    def better(candidate: Path) -> bool:
+        nonlocal best, left
+        if left <= 0:
+            return False
+        left -= 1
+        plan = Trial(candidate)
+        if not run(plan):
+            return False
+        plan.settle()
+        if cost_of(plan) >= cost_of(best):
+            return False
+        best = plan
+        return True
+
+    while any(better(candidate) for candidate in _smaller(tuple(best.deviations))):
+        pass
+    return best
+
+
+def _smaller(path: Path) -> Iterator[Path]:
+    """Yield what might do instead of *path*: without one, without two, with a deviation earlier or later."""
+    for at in reversed(range(len(path))):
+        yield path[:at] + path[at + 1 :]
+    if len(path) <= 12:
+        for one in reversed(range(len(path))):
+            for other in reversed(range(one)):
+                yield path[:other] + path[other + 1 : one] + path[one + 1 :]
+    for at in reversed(range(len(path))):
+        index, option = path[at]
+        room = path[at - 1][0] if at else -1
+        for near in range(index - 1, max(room, index - 8), -1):
+            for other in range(1, 4):
+                yield (*path[:at], (near, other), *path[at + 1 :])
+        if option > 1:
+            yield (*path[:at], (index, 1), *path[at + 1 :])

@@ -1,0 +1,122 @@
+"""One schedule of the user's program, from a fresh loop to an empty one, and what was wrong with it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from ..._core.errors import UsageError
+from .choices import Chooses, Plan
+from .failures import Found, Watch, complaint, leaked, main_failed, unretrieved
+from .loop import ExploredLoop, Stuck, TooLong
+from .mistakes import ReplayMismatch
+from .tasks import ExploredTask
+from .tracer import Tracer
+
+Main = Callable[[], Coroutine[Any, Any, Any]]
+
+_WINDING_DOWN = 20_000  # steps that tasks left over have for their clean-up
+
+
+@dataclass(slots=True)
+class World:
+    """How schedules of one program are run.
+
+    Attributes:
+      main: called afresh for each.
+      invariant: what must hold; None: nothing.
+      most_steps, faults, holding: as of ``ExploredLoop``.
+      seed: of ``random`` and everything drawn from it.
+    """
+
+    main: Main
+    invariant: Callable[..., Any] | None = None
+    most_steps: int = 100_000
+    faults: bool = False
+    holding: bool = False
+    seed: int = 0
+
+    def run(self, plan: Chooses, tracer: Tracer | None = None) -> Found | None:
+        """Run the schedule of *plan*; return what was wrong with it, or None.
+
+        Raises:
+          EscapedControl: the program did something real.
+          ReplayMismatch: *plan* doesn't fit the program.
+        """
+        loop = ExploredLoop(
+            plan, most_steps=self.most_steps, faults=self.faults, holding=self.holding, tracer=tracer
+        )
+        hooks = sys.get_asyncgen_hooks()
+        garbage = gc.get_count()[0]
+        asyncio._set_running_loop(loop)
+        sys.set_asyncgen_hooks(firstiter=loop.first_iteration, finalizer=loop.finalized)
+        if tracer is not None:
+            tracer.loop = loop
+        try:
+            found = self._play(loop)
+            if loop.escapes:
+                raise loop.escapes[0]
+            return found
+        finally:
+            loop.close()
+            sys.set_asyncgen_hooks(*hooks)
+            asyncio._set_running_loop(None)
+            if gc.get_count()[0] > garbage + 20_000:
+                gc.collect(1)
+
+    def _play(self, loop: ExploredLoop) -> Found | None:
+        watch = Watch(self.invariant)
+        if watch.is_continual:
+            loop.after_step = watch.look
+        found: Found | None = None
+        main = self._begin(loop)
+        try:
+            loop.run(main.done)
+        except Stuck:
+            found = Found("deadlock", "nothing is ready and nothing can come: main waits for ever")
+            if loop.tracer is not None:
+                loop.tracer.stopped(loop)
+        except TooLong:
+            found = Found("hang", f"the program has not ended after {loop.steps:,} steps (steps= allows more)")
+        except SystemExit as error:
+            found = Found("exception", f"main raised {error!r}", error)
+        found = found or watch.violation or main_failed(main) or watch.at_end(main)
+        found = found or complaint(loop.complaints) or unretrieved(loop, main) or leaked(loop)
+        loop.after_step = None
+        self._wind_down(loop, main)
+        return found
+
+    def _begin(self, loop: ExploredLoop) -> ExploredTask[Any]:
+        coroutine: Any = self.main()
+        if not asyncio.iscoroutine(coroutine):
+            raise UsageError(
+                f"explore takes an async function without arguments, called afresh for each schedule; {self.main!r} "
+                f"returned {coroutine!r}, which is no coroutine. Write explore(main), or explore(lambda: main(1, 2))"
+            )
+        task: Any = loop.create_task(coroutine)
+        return task  # type: ignore[no-any-return]
+
+    def _wind_down(self, loop: ExploredLoop, main: asyncio.Task[Any]) -> None:
+        """End what is left, as ``asyncio.run`` does, so that nothing of this schedule lives on in the next."""
+        left = [task for task in asyncio.all_tasks(loop) if not task.done()]
+        if not left and not loop.began_generators:
+            return
+        loop._plan = Plan()  # pyright: ignore[reportPrivateUsage]
+        loop._faults = False  # pyright: ignore[reportPrivateUsage]
+        loop.tracer = None
+        loop._most_steps = loop.steps + _WINDING_DOWN  # pyright: ignore[reportPrivateUsage]
+        try:
+            for task in sorted(left, key=hash):
+                task.cancel()
+            loop.run(lambda: all(task.done() for task in left))
+            if loop.began_generators:
+                closing = loop.create_task(loop.shutdown_asyncgens())
+                loop.run(closing.done)
+        except (Stuck, TooLong, ReplayMismatch, SystemExit):
+            pass
+        for task in left:  # one that resists is no news: its failure was told, or will be by another schedule
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
