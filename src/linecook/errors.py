@@ -5,9 +5,11 @@ from ._core.errors import BodyExited as BodyExited
 from ._core.errors import BudgetExceeded as BudgetExceeded
 from ._core.errors import CallCancelled as CallCancelled
 from ._core.errors import CallError as CallError
+from ._core.errors import Conflict as Conflict
 from ._core.errors import Interrupted as Interrupted
 from ._core.errors import LaneLost as LaneLost
 from ._core.errors import LinecookError as LinecookError
+from ._core.errors import LostUpdate as LostUpdate
 from ._core.errors import NestedTool as NestedTool
 from ._core.errors import NotPortable as NotPortable
 from ._core.errors import Refused as Refused
@@ -22,9 +24,11 @@ __all__ = [
     "BudgetExceeded",
     "CallCancelled",
     "CallError",
+    "Conflict",
     "Interrupted",
     "LaneLost",
     "LinecookError",
+    "LostUpdate",
     "NestedTool",
     "NotPortable",
     "Refused",

@@ -13,6 +13,8 @@ LinecookError
 │   ├─ Refused                  a bound was reached, and the call was not willing to wait
 │   ├─ BudgetExceeded           a budget is used up, or a call is too deep or one too many for it
 │   └─ ResourceFailed           a resource could not be opened, or did not close
+├─ LostUpdate                 a shared value would be overwritten by somebody who has not seen it
+├─ Conflict                   a shared value moved under an edit or transaction
 ├─ TooManyFailures            ``fail_on`` was reached; ``.settled`` holds the outcomes so far
 └─ Interrupted                Ctrl-C or shutdown came before every item had started
 
@@ -171,6 +173,24 @@ class ResourceFailed(CallError):
     """A resource could not be opened; the original error is ``__cause__``."""
 
 
+class LostUpdate(LinecookError):
+    """A write that would overwrite what its writer has not seen; nothing was written. Read again, or use ``update``.
+
+    Attributes:
+      loss: the two accesses, the write between them, and the awaits (a ``Loss``; its text is the message).
+    """
+
+    def __init__(self, message: str, *, loss: Any = None) -> None:
+        super().__init__(message)
+        self.loss = loss
+
+
+class Conflict(LinecookError):
+    """A shared value was changed by somebody else under an edit, or again and again under a function; nothing was
+    written. Begin the edit anew.
+    """
+
+
 class TooManyFailures(LinecookError):
     """``fail_on`` was reached: the rest was cancelled, and nothing that had ended is lost.
 
@@ -205,6 +225,8 @@ _PUBLIC = (
     Refused,
     BudgetExceeded,
     ResourceFailed,
+    LostUpdate,
+    Conflict,
     TooManyFailures,
     Interrupted,
 )
