@@ -7,10 +7,12 @@ and by its number among what that task has asked for: that is how a token names 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from .loop import ExploredLoop
+    from .loop import ExploredLoop, Handle
+    from .threads import ControlledThread
 
 Fault = Literal["raise", "hang", "late", "twice", "death"]
 
@@ -104,3 +106,62 @@ class AnswerFromThread(Answer):
     __slots__ = ()
     between = True
     faults: tuple[Fault, ...] = ()
+
+
+class HeldStep(Arrival):
+    """A task's next step, held back behind those of others (tier "any")."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, handle: Handle, who: str) -> None:
+        super().__init__(f"the held-back step of {who}")
+        self.handle = handle
+
+    def can_come(self) -> bool:
+        return True
+
+    def is_over(self) -> bool:
+        return self.handle._cancelled
+
+    def arrive(self, loop: ExploredLoop) -> bool:
+        loop.requeue(self.handle)
+        return False
+
+
+class ThreadStep(Arrival):
+    """The next step of a body that runs in a thread, up to where it may lose its turn.
+
+    Args:
+      thread: the thread.
+      ended: called on the explorer's thread when the body has ended.
+    """
+
+    __slots__ = ("ended", "thread")
+
+    between = True
+
+    def __init__(self, thread: ControlledThread, ended: Callable[[ExploredLoop], None] | None = None) -> None:
+        super().__init__(thread.name)
+        self.thread = thread
+        self.ended = ended
+
+    def can_come(self) -> bool:
+        return self.thread.can_go_on()
+
+    def is_over(self) -> bool:
+        return self.thread.state == "ended"
+
+    def arrive(self, loop: ExploredLoop) -> bool:
+        thread = self.thread
+        state = thread.step()
+        if state == "ended":
+            if self.ended is not None:
+                self.ended(loop)
+            return False
+        if thread.deadline is not None:
+            loop.call_at(thread.deadline, _time_has_come)  # what a thread waits for is something to jump to
+        return True
+
+
+def _time_has_come() -> None:
+    """Nothing more: the thread that waits for this moment looks at the time itself."""

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from ..._core.errors import UsageError
-from .choices import Plan, cost_of
-from .exploration import Exploration, Failure
+from .choices import Chooses, Plan, cost_of
+from .exploration import Exploration, Failure, Label
 from .failures import Found, check_invariant
+from .mistakes import ReplayMismatch
 from .search import Search, shrink
+from .sittings import Sitting
+from .switching import Points
+from .telling import told
+from .token import Named, Recipe, Replay, first_difference, read_token, write_token
+from .tracer import Tracer
 from .world import Main, World
 
 Tier = Literal["stock", "any"]
@@ -29,68 +35,225 @@ def explore(
     overtakings: int = 2,
     faults: int = 0,
     tier: Tier = "stock",
+    points: Points = "gil",
     seed: int = 0,
     steps: int = 100_000,
     token: str | None = None,
 ) -> Exploration:
-    """Run *main* under schedule after schedule, until one fails or none is left."""
+    """Run *main* under one order of events after another, until one fails or all within the bounds were run.
+
+    The program runs unchanged, linecook's or plain asyncio's, in virtual time, on a loop whose queue is asyncio's.
+    Explored is what a stock loop leaves open: when what comes from outside arrives. To let something arrive while
+    nothing is ready costs nothing, in any order; to let it arrive although something is ready costs one *overtaking*.
+    Cheap schedules come first, mixed with samples. A failing schedule is made as small as can be found.
+
+    Args:
+      main: an async function without arguments, called afresh for each schedule. What it uses must be made in it.
+      invariant: a plain function that returns False or raises when something is wrong. Without a parameter it is asked
+        after each step, from the first time on that it holds, and at the end; with one, at the end, with main's result.
+      schedules: most schedules; None: 2,000, or without a bound when *seconds* is given.
+      seconds: most seconds, of real time; None: 30, or without a bound when *schedules* is given.
+      overtakings: most of them in one schedule, ≥ 0.
+      faults: most faults in one schedule: an await on the outside that fails, hangs or is late, a worker that dies, a
+        cancel at some await; 0: none.
+      tier: ``"stock"``, what a stock loop can do; ``"any"``: after that, also holding a task's next step back, as
+        another loop, an eager task or one more ``await`` would. Such a finding is a warning.
+      points: where threads may be interrupted: ``"gil"`` or ``"opcodes"``, as without the GIL.
+      seed: of ``random``, ``uuid``, ``secrets`` and ``os.urandom`` in the program, and of the samples.
+      steps: most steps in one schedule; beyond that it is said to hang.
+      token: of an earlier failure. That schedule is run first; when it doesn't fit the program any more, because the
+        program was changed, the search begins anew, and the verdict says so.
+
+    Returns:
+      What was searched, and the failure or None. ``explore(main).check()`` raises it.
+
+    Raises:
+      UsageError: something here can't be; or an event loop runs in this thread.
+      EscapedControl: the program did something real.
+      ReplayMismatch: the same decisions led elsewhere: the program depends on something that isn't under control.
+
+    Ideas: stateless search by deviations from a base (VeriSoft, CHESS), delay bounding, random walks.
+    """
+    _check(overtakings, faults, schedules, seconds, steps)
     _refuse_inside_a_loop()
     check_invariant(invariant)
     if schedules is None and seconds is None:
         schedules, seconds = _SCHEDULES, _SECONDS
-    world = World(main, invariant, most_steps=steps, faults=faults > 0, holding=False, seed=seed)
-    search = Search(overtakings, faults, seed)
-    began = time.monotonic()
-    count = 0
-    found: Found | None = None
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
+    recipe = None if token is None else read_token(token)
+    if recipe is not None:
+        tier, points = recipe.settings["tier"], recipe.settings["points"]
+        faults = max(faults, recipe.settings["faults"])
+        seed = recipe.settings["seed"]
+    world = World(main, invariant, most_steps=steps, faults=faults > 0, seed=seed)
+    with Sitting(world, points) as sitting:
+        note = ""
+        if recipe is not None:
+            world.holding = tier == "any"
+            replayed = _replayed(world, recipe)
+            if isinstance(replayed, Exploration):
+                return replayed
+            note = f"the token fits the program no more ({replayed}); searched anew: "
+            world.holding = False
+        search = _Exploring(world, sitting, schedules, seconds, overtakings, faults, points)
+        found = search.search("stock", 0.5 if tier == "any" else 1.0)
+        if found is None and tier == "any":
+            found = search.search("any", 1.0)
+        return replace(found or search.nothing(), verdict=note + (found or search.nothing()).verdict)
+
+
+class _Exploring:
+    """One call of ``explore``: the budget and what was searched so far."""
+
+    def __init__(
+        self,
+        world: World,
+        sitting: Sitting,
+        schedules: int | None,
+        seconds: float | None,
+        overtakings: int,
+        faults: int,
+        points: Points,
+    ) -> None:
+        self._world = world
+        self._sitting = sitting
+        self._schedules = schedules
+        self._seconds = seconds
+        self._overtakings = overtakings
+        self._faults = faults
+        self._points: Points = points
+        self._count = 0
+        self._searched: list[tuple[Tier, Search, int]] = []
+
+    def search(self, tier: Tier, share: float) -> Exploration | None:
+        """Search *tier* until *share* of the budget is used up; return the failure found, or None."""
+        self._world.holding = tier == "any"
+        search = Search(self._overtakings, self._faults, self._world.seed)
+        before = self._count
+        self._searched.append((tier, search, 0))
         for plan in search.plans():
-            found = world.run(plan)
-            count += 1
+            found = self._world.run(plan)
+            self._count += 1
             if found is not None:
-                break
+                self._searched[-1] = (tier, search, self._count - before)
+                return self._found(plan, found, tier)
             search.learn(plan)
-            if schedules is not None and count >= schedules:
+            if self._is_used_up(share):
                 break
-            if seconds is not None and time.monotonic() - began > seconds:
-                break
-        else:
-            plan = None
-        failure = None
-        if found is not None:
-            assert plan is not None
-            failure = _failure(world, plan, found)
-    finally:
-        if was_enabled:
-            gc.enable()
-    if failure is not None:
-        verdict = f"schedule {count} fails: {failure.message}"
-    elif search.is_exhausted:
-        verdict = f"no failure in any of the {count} schedules with at most {overtakings} overtakings"
-    else:
-        verdict = f"no failure in {count} schedules"
-    return Exploration(failure, count, verdict, search.is_exhausted and failure is None, time.monotonic() - began)
+        self._searched[-1] = (tier, search, self._count - before)
+        return None
+
+    def _is_used_up(self, share: float) -> bool:
+        return (self._schedules is not None and self._count >= self._schedules * share) or (
+            self._seconds is not None and self._sitting.seconds() >= self._seconds * share
+        )
+
+    def _found(self, plan: Chooses, found: Found, tier: Tier) -> Exploration:
+        best = _smallest(self._world, plan, found)
+        failure = _failure(self._world, best, found, self._label(tier, best), self._points, self._count)
+        verdict = f"schedule {self._count} failed: {failure.kind}: {failure.message}"
+        return Exploration(failure, self._count, verdict, False, self._sitting.seconds())
+
+    def _label(self, tier: Tier, plan: Plan) -> Label:
+        if self._points == "opcodes" and self._sitting.had_threads():
+            return "without the GIL"
+        if tier == "stock":
+            return "shown on the stock loop"
+        return "not on the stock loop" if self._searched[0][1].is_exhausted else "not known on the stock loop"
+
+    def nothing(self) -> Exploration:
+        """Return that no failure was found, and where."""
+        told = [_words(*each, self._overtakings, self._faults) for each in self._searched]
+        exhausted = all(search.is_exhausted for _, search, _ in self._searched)
+        return Exploration(None, self._count, "no failure in " + "; nor in ".join(told), exhausted, self._sitting.seconds())
 
 
-def _failure(world: World, plan: Any, found: Found) -> Failure:
-    last: list[Found] = [found]
+def _words(tier: Tier, search: Search, count: int, overtakings: int, faults: int) -> str:
+    """Say what was searched, and never more."""
+    bound = f"at most {overtakings} overtakings" + (f" and {faults} faults" if faults else "")
+    if tier == "any":
+        bound += " or steps held back"
+    schedules = f"{count:,} schedule{'s' * (count != 1)}"
+    if search.is_exhausted:
+        return f"all {schedules} with {bound}"
+    return f"{schedules} ({search.systematic + 1:,} cheapest first, {count - search.systematic - 1:,} sampled) with {bound}, which are not all"
 
+
+def _smallest(world: World, plan: Chooses, found: Found) -> Plan:
     def fails(candidate: Plan) -> bool:
-        result = world.run(candidate)
-        if found.is_like(result):
-            assert result is not None
-            last[0] = result
-            return True
-        return False
+        return found.is_like(world.run(candidate))
 
-    best = shrink(tuple(plan.deviations), fails)
-    cost = cost_of(best)
-    text = f"{found.kind}: {last[0].message}"
-    return Failure(
-        found.kind, last[0].message, text, "", "shown on the stock loop", cost.overtakings, cost.faults, error=last[0].error
-    )
+    return shrink(tuple(plan.deviations), fails)
+
+
+def _failure(world: World, plan: Chooses, found: Found, label: Label, points: Points, count: int) -> Failure:
+    """Run the failing schedule once more, noting what happens."""
+    tracer = Tracer()
+    named = Named(Plan(plan.deviations), tracer)
+    again = world.run(named, tracer)
+    if not found.is_like(again):
+        raise ReplayMismatch(
+            f"a schedule failed ({found.kind}: {found.message}), and with the same decisions again it "
+            + ("did not" if again is None else f"failed otherwise ({again.kind}: {again.message})")
+            + ". Something outside the schedule decides what the program does: state that outlives main, the addresses "
+            "of objects, real time"
+        )
+    assert again is not None
+    cost = cost_of(Plan(plan.deviations) if not plan.log else plan)
+    settings = {
+        "tier": "any" if world.holding else "stock", "points": points, "faults": int(world.faults), "seed": world.seed,
+    }  # fmt: skip
+    token = write_token(Recipe(tuple(named.decisions), tuple(tracer.order), settings))
+    failure = Failure(
+        again.kind, again.message, "", token, label, cost.overtakings, cost.faults, tuple(tracer.steps),
+        tuple(tracer.lost), tuple(tracer.waits), again.error,
+    )  # fmt: skip
+    return replace(failure, report=told(failure, count))
+
+
+def _replayed(world: World, recipe: Recipe) -> Exploration | str:
+    """Run the schedule of a token; return what came of it, or why it doesn't fit."""
+    tracer = Tracer()
+    plan = Replay(recipe.decisions, tracer)
+    found = world.run(plan, tracer)
+    if found is None:
+        if plan.left:
+            difference = first_difference(recipe.order, tracer.order)
+            return f"{len(plan.left)} of its {len(recipe.decisions)} decisions can't be met; {difference}"
+        return Exploration(None, 1, "no failure in the schedule of the token", False)
+    label: Label = "shown on the stock loop" if not world.holding else "not known on the stock loop"
+    failure = _failure(world, Plan(plan.deviations), found, label, recipe.settings["points"], 1)
+    cost = cost_of(plan)
+    failure = replace(failure, overtakings=cost.overtakings, faults=cost.faults)
+    return Exploration(replace(failure, report=told(failure, 1)), 1, f"the token's schedule failed: {failure.kind}", False)
+
+
+def replay(main: Main, token: str, *, invariant: Callable[..., Any] | None = None) -> Exploration:
+    """Run the one schedule of *token*, strictly.
+
+    Raises:
+      ReplayMismatch: the schedule doesn't fit the program; names the first step that differs.
+      UsageError: *token* is none.
+    """
+    _refuse_inside_a_loop()
+    check_invariant(invariant)
+    recipe = read_token(token)
+    settings = recipe.settings
+    world = World(main, invariant, faults=settings["faults"] > 0, holding=settings["tier"] == "any", seed=settings["seed"])
+    with Sitting(world, settings["points"]):
+        result = _replayed(world, recipe)
+    if isinstance(result, str):
+        raise ReplayMismatch(f"the token doesn't fit this program: {result}")
+    return result
+
+
+def _check(overtakings: int, faults: int, schedules: int | None, seconds: float | None, steps: int) -> None:
+    for name, value, least in (("overtakings", overtakings, 0), ("faults", faults, 0), ("steps", steps, 1)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"explore's {name} must be a whole number of {least} or more, not {value!r}")
+    if schedules is not None and (isinstance(schedules, bool) or not isinstance(schedules, int) or schedules < 1):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"explore's schedules must be a whole number of 1 or more, or None, not {schedules!r}")
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"explore's seconds must be above 0, or None, not {seconds!r}")
 
 
 def _refuse_inside_a_loop() -> None:
@@ -102,8 +265,3 @@ def _refuse_inside_a_loop() -> None:
         "explore runs event loops of its own and can't be called inside a running one: call it from a plain def test, "
         "not from an async def"
     )
-
-
-def replay(main: Main, token: str) -> Exploration:
-    """Run the one schedule of *token*."""
-    return explore(main, token=token)

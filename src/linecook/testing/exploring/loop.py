@@ -12,13 +12,15 @@ import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context, copy_context
+from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._core.timers import timers_of
-from .arrivals import Arrival
+from .arrivals import Arrival, HeldStep, ThreadStep
 from .choices import Chooses
 from .mistakes import EscapedControl, InjectedFault
+from .steps import task_of
 from .tasks import ExploredTask
 from .unreal import RealThings
 
@@ -98,6 +100,7 @@ class HoldBack:
 DUE = _Timer(every=True)  # all timers of the next moment
 FIRST_DUE = _Timer(every=False)  # only the first of several timers of the same moment
 HOLD = HoldBack()
+_HOLDING = (None, HOLD)
 
 _running = asyncio._set_running_loop  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
 
@@ -138,7 +141,7 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
         self._ready: deque[Handle] = deque()
         self._outside: list[Arrival] = []
         self._late: list[Arrival] = []
-        self._held: list[tuple[int, Handle]] = []
+        self._current: Arrival | None = None  # a thread that could go on, and has made the latest step
         self._timers: list[tuple[float, int, TimerHandle]] = []
         self._immediate: list[TimerHandle] = []
         self._now = 0.0
@@ -325,8 +328,8 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
             if not last and (self._outside or self._timers or self._immediate or not ready):
                 self._arrive()
             count = len(ready)
-            if self._held or self._holding:
-                self._run_held(count)
+            if self._holding:
+                self._run_holding(count)
             elif self._threads or self.after_step or self.tracer:
                 for _ in range(count):
                     run_one(ready.popleft())
@@ -394,56 +397,76 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
 
     def _arrive(self) -> None:
         """Begin a turn: let arrive what the plan says."""
-        ready, pick = self._ready, self._plan.pick
+        ready = self._ready
         while True:
             options: list[Any] = self._live() if self._outside else []
             if ready:
                 if not self._overtaken(options):
                     break
-                continue
-            timer = self._next_timer()
-            if timer and not options and hasattr(self, "_linecook_timers"):
-                timers_of(self).settle()  # a deadline that was given up is nothing to jump to
-                timer = self._next_timer()
-            self._busy = 0
-            if self._immediate:
+            elif not self._came_while_idle(options):
                 break
-            if timer:
-                options.append(DUE)
-                if self._ties():
-                    options.append(FIRST_DUE)
-            if not options:
-                if not self._come_late():
-                    raise Stuck
-                continue
-            free = len(options) - 1
-            faults = self._faulty(options) if self._faults else 0
-            self._happen(options[pick(options, free, faults) if len(options) > 1 else 0])
         for handle in self._immediate:
             ready.append(handle)  # type: ignore[arg-type]  # a handle as well
         self._immediate.clear()
+        self._current = None
+
+    def _came_while_idle(self, options: list[Any]) -> bool:
+        """Nothing is ready: let something come; return False when a timer is due at once."""
+        timer = self._next_timer()
+        if timer and not options and hasattr(self, "_linecook_timers"):
+            timers_of(self).settle()  # a deadline that was given up is nothing to jump to
+            timer = self._next_timer()
+        self._busy = 0
+        if self._immediate:
+            return False
+        if self._current is not None and self._current in options:  # a thread goes on until it waits
+            options.remove(self._current)
+            options.insert(0, self._current)
+        if timer:
+            options.append(DUE)
+            if self._ties():
+                options.append(FIRST_DUE)
+        if not options:
+            if not self._come_late():
+                raise Stuck
+            return True
+        free = len(options) - 1
+        faults = self._faulty(options) if self._faults else 0
+        self._happen(options[self._plan.pick(options, free, faults) if len(options) > 1 else 0])
+        return True
 
     def _overtaken(self, options: list[Any]) -> bool:
-        """Let one arrival overtake what is ready, if the plan says so; return whether one did."""
+        """Something is ready: let one arrival overtake it, if the plan says so; return whether one did."""
         if self._next_timer():
             options.append(DUE)
-        if self._faults:
-            faults = self._faulty(options)
-        else:
-            faults = 0
         if not options:
             return False
+        faults = self._faulty(options) if self._faults else 0
         self._busy += 1
         if self._busy > PATIENCE:
             self._busy = 0
             self._happen(options[0])
             return True
-        options.insert(0, None)
-        picked = self._plan.pick(options, 0, faults)
-        if not picked:
+        free = 0
+        if self._current is not None and self._current in options:
+            options.remove(self._current)
+            options[:0] = [self._current, None]  # a thread whose turn it is goes on; to take it away costs nothing
+            free = 1
+        else:
+            options.insert(0, None)
+        option = options[self._plan.pick(options, free, faults)]
+        if option is None:
             return False
-        self._happen(options[picked])
+        self._happen(option)
         return True
+
+    def first_timer(self) -> TimerHandle | None:
+        """Return the timer that fires next."""
+        return self._timers[0][2] if self._next_timer() else None
+
+    def head(self) -> Handle | None:
+        """Return what runs next; None when nothing is ready."""
+        return self._ready[0] if self._ready else None
 
     def _ties(self) -> bool:
         timers = self._timers
@@ -467,7 +490,9 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
             option.task.cancel("a cancel at this await, injected by the explorer")
 
     def _let_come(self, arrival: Arrival) -> None:
-        if not arrival.arrive(self):
+        more = arrival.arrive(self)
+        self._current = arrival if more and arrival.can_come() else None
+        if not more:
             self._outside.remove(arrival)
             self._threads -= arrival.between
 
@@ -491,13 +516,20 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
 
     def _arrive_between(self) -> None:
         """Let arrive between two handles what comes from threads, if the plan says so."""
-        if not self._ready:
-            return  # the turn is over: its successor begins with a choice anyway
-        options: list[Any] = [None, *(one for one in self._outside if one.between and one.can_come())]
-        if len(options) > 1:
-            picked = self._plan.pick(options, 0, 0)
-            if picked:
-                self._happen(options[picked])
+        while self._ready and self._threads:  # else the turn is over: the next one begins with a choice anyway
+            options: list[Any] = [one for one in self._outside if one.between and one.can_come()]
+            free = 0
+            if self._current is not None and self._current in options:
+                options.remove(self._current)
+                options[:0] = [self._current, None]
+                free = 1
+            else:
+                options.insert(0, None)
+            option = options[self._plan.pick(options, free, 0)] if len(options) > 1 else None
+            if option is None:
+                self._current = None
+                return
+            self._happen(option)
 
     def _faulty(self, options: list[Any]) -> int:
         """Add to *options* each arrival with each of its faults, and a cancel at each await; return how many."""
@@ -510,10 +542,61 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
                 options.append(Cancellation(task))
         return len(options) - before
 
+    def block(self, ready: Callable[[], bool], waits_for: object, deadline: float | None) -> bool:
+        """Stand still, with the handle that runs now, until *ready*: only threads go on, and time.
+
+        Returns:
+          Whether *ready* holds; False when *deadline* came first.
+
+        Raises:
+          EscapedControl: no thread is left that could make it true: the loop would stand for ever.
+        """
+        while not ready():
+            threads: list[Any] = [one for one in self._outside if one.between and one.can_come()]
+            if threads:
+                picked = self._plan.pick(threads, len(threads) - 1, 0) if len(threads) > 1 else 0
+                self._happen(threads[picked])
+                continue
+            moments = [one.thread.deadline for one in self._outside if isinstance(one, ThreadStep) and one.thread.deadline]
+            moment = min([*moments, *([] if deadline is None else [deadline])], default=None)
+            if moment is None:
+                raise self.escaped(f"waiting for {waits_for!r} on the event loop", "nobody is left who could end that wait")
+            self._now = max(self._now, moment)
+            if deadline is not None and self._now >= deadline:
+                return ready()
+        return True
+
     # -- holding back (tier "any") -------------------------------------------------------------------------------
 
-    def _run_held(self, count: int) -> None:
-        raise NotImplementedError
+    def _run_holding(self, count: int) -> None:
+        """Run the handles of one turn, but for steps that the plan holds back.
+
+        A step that is held back waits like something from outside. What must keep its order does: before a callback of
+        the user's runs, all steps that were queued before it have run. Callbacks of asyncio's and ours only wake tasks.
+        """
+        ready = self._ready
+        for _ in range(count):
+            head = ready[0]
+            task = task_of(head)
+            if task is None:
+                if not _is_wake_up(head):
+                    self._release_all()
+            elif (len(ready) > 1 or self._outside or self._timers) and self._plan.pick(_HOLDING, 0, 0):
+                self.expect(HeldStep(ready.popleft(), task.get_name()))
+                continue
+            self._run_one(ready.popleft())
+            if self._threads:
+                self._arrive_between()
+
+    def _release_all(self) -> None:
+        held = [one for one in self._outside if isinstance(one, HeldStep)]
+        self._outside = [one for one in self._outside if not isinstance(one, HeldStep)]
+        for step in held:
+            self._run_one(step.handle)
+
+    def requeue(self, handle: Handle) -> None:
+        """Queue the step *handle* again: it was held back long enough."""
+        self._ready.append(handle)
 
     # -- asynchronous generators ---------------------------------------------------------------------------------
 
@@ -540,3 +623,12 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
         error = EscapedControl(f"{call} escapes the explorer: {cure}")
         self.escapes.append(error)
         return error
+
+
+def _is_wake_up(handle: Handle) -> bool:
+    """Say whether a callback is asyncio's or ours: such a one changes nothing of the user's, it only wakes tasks."""
+    callback: Any = handle._callback
+    while isinstance(callback, partial):
+        callback = callback.func
+    module: Any = getattr(callback, "__module__", None) or ""
+    return module.startswith(("asyncio.", "linecook."))

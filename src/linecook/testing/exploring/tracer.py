@@ -1,27 +1,207 @@
-"""Notes what a schedule does, step by step: run again only for a report or a token, since noting costs much more."""
+"""Notes what a schedule does, step by step: run again only for a report or a token, since noting costs much more.
+
+Names are made from who asked, not from addresses or times: ``0.2`` is the third task that main made, ``0.2:5`` its
+sixth step, ``0.2/1`` the second thing from outside that it asked for, ``0.2~0`` the first callback that it queued.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .arrivals import Arrival
-from .tasks import ExploredTask
+from .exploration import Access, Place, Step
+from .places import lock_waited_for, place_of, text_at
+from .steps import task_of
 
 if TYPE_CHECKING:
     from .loop import ExploredLoop, Handle, TimerHandle
 
+_TOP = "L"  # what no task asked for
+
 
 class Tracer:
-    """Notes names and steps."""
+    """Notes names and steps of one run.
+
+    Attributes:
+      steps: what happened, in order; steps of tasks, arrivals, and callbacks of the user.
+      order: the path of each task that made a step, in order.
+      waits: who waits where for what when nothing can go on; of a deadlock.
+    """
 
     loop: ExploredLoop
 
-    def task_made(self, task: Any) -> None: ...
-    def handle_made(self, handle: Handle) -> None: ...
-    def timer_made(self, handle: TimerHandle) -> None: ...
-    def arrival_made(self, arrival: Arrival) -> None: ...
-    def happens(self, option: Any) -> None: ...
-    def before(self, handle: Handle) -> None: ...
-    def after(self, handle: Handle) -> None: ...
-    def stopped(self, loop: ExploredLoop) -> None: ...
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.order: list[str] = []
+        self.waits: list[str] = []
+        self.accesses: list[Access] = []
+        self.lost: list[Access] = []
+        self._counts: Counter[str] = Counter()
+        self._paths: dict[asyncio.Task[Any], str] = {}
+        self._stood: dict[asyncio.Task[Any], Place | None] = {}
+        self._by: dict[Any, str] = {}  # what queued a handle
+        self._names: dict[Any, str] = {}
+        self._kept: list[Any] = []  # handles are known by identity, so none may go before the end
+        self._here = ""  # what runs now, outside of a task's step
+        self._deviates = self._overtakes = False
+        self._holders: dict[Any, asyncio.Task[Any]] = {}
+
+    # -- names ---------------------------------------------------------------------------------------------------
+
+    def _number(self, what: str) -> int:
+        number = self._counts[what]
+        self._counts[what] += 1
+        return number
+
+    def path(self, task: asyncio.Task[Any]) -> str:
+        """Return the name of *task*, given to it now if it was made behind the loop's back."""
+        if task not in self._paths:
+            self.task_made(task)
+        return self._paths[task]
+
+    def _asker(self) -> str:
+        task = asyncio.current_task(self.loop)
+        return _TOP if task is None else self.path(task)
+
+    def task_made(self, task: asyncio.Task[Any]) -> None:
+        parent = asyncio.current_task(self.loop)
+        if parent is task:
+            parent = None
+        above = "" if parent is None else self.path(parent) + "."
+        above = above or ("" if not self._paths else _TOP + ".")
+        self._paths[task] = f"{above}{self._number(above)}"
+
+    def handle_made(self, handle: Handle) -> None:
+        task = asyncio.current_task(self.loop)
+        self._kept.append(handle)
+        self._by[handle] = self._here if task is None else self._called(task)
+        if task_of(handle) is None:
+            asker = self._asker()
+            self._names[handle] = f"{asker}~{self._number(asker + '~')}"
+
+    def timer_made(self, handle: TimerHandle) -> None:
+        asker = self._asker()
+        self._kept.append(handle)
+        self._names[handle] = f"{asker}@{self._number(asker + '@')}"
+        self._by[handle] = f"a timer of {asker}"
+
+    def arrival_made(self, arrival: Arrival) -> None:
+        asker = self._asker()
+        arrival.name = f"{asker}/{self._number(asker + '/')}"
+
+    def name(self, option: Any) -> str:
+        """Return how a token calls *option*; empty for going on with what is ready."""
+        from .loop import Cancellation, FaultyArrival, HoldBack, _Timer  # pyright: ignore[reportPrivateUsage]
+
+        if isinstance(option, Arrival):
+            return option.name
+        if isinstance(option, _Timer):
+            first = self._names.get(self.loop.first_timer(), "@")
+            return first if option.all else first + "+"
+        if isinstance(option, FaultyArrival):
+            return f"{option.arrival.name}!{option.fault}"
+        if isinstance(option, Cancellation):
+            return f"x{self.path(option.task)}"
+        return "hold" if isinstance(option, HoldBack) else ""
+
+    def anchor(self, options: Any) -> str:
+        """Return how a token calls this point of choice: what would happen next if nobody chose."""
+        head = self.loop.head()
+        if head is None:
+            return "-" + self.name(options[0])
+        task = task_of(head)
+        return self._names.get(head, "?") if task is None else f"{self.path(task)}:{self._counts[self.path(task) + ':']}"
+
+    def _called(self, task: asyncio.Task[Any]) -> str:
+        return task.get_name()
+
+    # -- steps ---------------------------------------------------------------------------------------------------
+
+    def chose(self, options: Any, picked: int) -> None:
+        """Note whether what happens next departs from the default."""
+        self._deviates = picked > 0
+        self._overtakes = self._deviates and self.loop.head() is not None
+
+    def happens(self, option: Any) -> None:
+        from .loop import Cancellation, FaultyArrival, _Timer  # pyright: ignore[reportPrivateUsage]
+
+        if isinstance(option, Arrival):
+            what = self._here = option.what
+            text = f"{what} arrives"
+        elif isinstance(option, FaultyArrival):
+            self._here = option.arrival.what
+            text = f"{option.arrival.what}: {_FAULTS[option.fault]}"
+        elif isinstance(option, Cancellation):
+            self._here = "a cancel"
+            text = f"{self._called(option.task)} is cancelled at this await"
+        elif isinstance(option, _Timer):
+            self._here = "a timer"
+            text = "time goes on to the next timer"
+        else:
+            return
+        self._add(Step("outside", self.name(option), text))
+
+    def _add(self, step: Step) -> None:
+        accesses, self.accesses = tuple(self.accesses), []
+        step = replace(
+            step, deviates=self._deviates, overtakes=self._overtakes, accesses=accesses, time=round(self.loop.time(), 4)
+        )
+        self._deviates = self._overtakes = False
+        self.steps.append(step)
+
+    def before(self, handle: Handle) -> None:
+        if task_of(handle) is None:
+            self._here = self._by.get(handle, "") or self._here
+
+    def after(self, handle: Handle) -> None:
+        task = task_of(handle)
+        by = self._by.get(handle, "")
+        if task is None:
+            if self.accesses:
+                self._add(Step("loop", self._names.get(handle, ""), f"callback {handle!r}", woken_by=by))
+            return
+        path = self.path(task)
+        number = self._number(path + ":")
+        self.order.append(path)
+        began, now = self._stood.get(task), None if task.done() else place_of(task)
+        self._stood[task] = now
+        what = "ends" if task.done() else "begins" if not number else "goes on"
+        if task.done():
+            what = "is cancelled" if task.cancelled() else "fails" if task._exception is not None else "ends"  # type: ignore[attr-defined]
+        self._add(Step(self._called(task), f"{path}:{number}", what, began, now, text_at(now), by))
+
+    def stopped(self, loop: ExploredLoop) -> None:
+        """Note who waits for what: nothing can go on."""
+        tasks = sorted((task for task in asyncio.all_tasks(loop) if not task.done()), key=self.path)
+        for task in tasks:
+            place = place_of(task)
+            text = f"{self._called(task)} waits at {place}: {text_at(place)}" if place else f"{self._called(task)} waits"
+            lock = lock_waited_for(task)
+            holder = self._holders.get(lock) if lock is not None else None
+            if holder is not None:
+                text += f"   (held by {self._called(holder)})"
+            self.waits.append(text)
+
+    # -- holders of asyncio's locks ------------------------------------------------------------------------------
+
+    def took(self, lock: Any) -> None:
+        """Note that the current task holds *lock*."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._holders[lock] = task
+
+    def gave_back(self, lock: Any) -> None:
+        """Note that nobody holds *lock*."""
+        self._holders.pop(lock, None)
+
+
+_FAULTS = {
+    "raise": "fails",
+    "hang": "never comes",
+    "late": "comes late",
+    "twice": "happens twice",
+    "death": "its worker dies",
+}

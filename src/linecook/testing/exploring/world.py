@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._core.errors import UsageError
+from .arrivals import ThreadStep
 from .choices import Chooses, Plan
+from .control import Control
 from .failures import Found, Watch, complaint, leaked, main_failed, unretrieved
 from .loop import ExploredLoop, Stuck, TooLong
 from .mistakes import ReplayMismatch
 from .tasks import ExploredTask
+from .threads import ControlledThread
 from .tracer import Tracer
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
@@ -39,6 +42,9 @@ class World:
     faults: bool = False
     holding: bool = False
     seed: int = 0
+    control: Control | None = None
+    had_threads: bool = False
+    loop: ExploredLoop | None = None
 
     def run(self, plan: Chooses, tracer: Tracer | None = None) -> Found | None:
         """Run the schedule of *plan*; return what was wrong with it, or None.
@@ -54,6 +60,7 @@ class World:
         garbage = gc.get_count()[0]
         asyncio._set_running_loop(loop)
         sys.set_asyncgen_hooks(firstiter=loop.first_iteration, finalizer=loop.finalized)
+        self.loop = loop
         if tracer is not None:
             tracer.loop = loop
         try:
@@ -62,11 +69,37 @@ class World:
                 raise loop.escapes[0]
             return found
         finally:
+            if self.control is not None and self.control.threads:
+                self.had_threads = True
+                self.control.clear()
+            self.loop = None
             loop.close()
             sys.set_asyncgen_hooks(*hooks)
             asyncio._set_running_loop(None)
             if gc.get_count()[0] > garbage + 20_000:
                 gc.collect(1)
+
+    # -- what threads ask ----------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Return the virtual time, in seconds."""
+        return 0.0 if self.loop is None else self.loop.time()
+
+    def started(self, thread: ControlledThread) -> None:
+        """Take over a thread that the program has started."""
+        assert self.loop is not None
+        self.loop.expect(ThreadStep(thread))
+
+    def wait(self, ready: Callable[[], bool], waits_for: object, deadline: float | None) -> bool:
+        """Let only threads go on, until *ready*: the loop's own thread is blocked."""
+        assert self.loop is not None
+        if waits_for == "time.sleep":
+            raise self.loop.escaped(
+                "time.sleep() on the event loop", "it would stop every agent. Await asyncio.sleep(), or make it a tool"
+            )
+        return self.loop.block(ready, waits_for, deadline)
+
+    # ------------------------------------------------------------------------------------------------------------
 
     def _play(self, loop: ExploredLoop) -> Found | None:
         watch = Watch(self.invariant)

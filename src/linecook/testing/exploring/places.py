@@ -1,0 +1,40 @@
+"""Where a suspended task stands in the user's code, and what it waits for there."""
+
+from __future__ import annotations
+
+import asyncio
+import linecache
+import os
+from typing import Any
+
+from ..._core.supervise import _waiting_frames
+from .exploration import Place
+
+_NOT_THEIRS = (os.path.dirname(asyncio.__file__) + os.sep, os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep)
+
+
+def place_of(task: asyncio.Task[Any]) -> Place | None:
+    """Return the innermost line of the user's code at which *task* is suspended; None when there is none."""
+    frames = [frame for frame in _waiting_frames(task) if not frame.f_code.co_filename.startswith(_NOT_THEIRS)]
+    if not frames:
+        return None
+    frame = frames[-1]
+    return Place(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_name)
+
+
+def text_at(place: Place | None) -> str:
+    """Return the source text at *place*; empty when it isn't known."""
+    return "" if place is None else linecache.getline(place.file, place.line).strip()
+
+
+def lock_waited_for(task: asyncio.Task[Any]) -> Any:
+    """Return the lock, semaphore, event, condition or queue in whose code *task* is suspended; None: in none."""
+    found: Any = None
+    for frame in _waiting_frames(task):
+        holder = frame.f_locals.get("self")
+        if isinstance(holder, _WAITED_FOR) and frame.f_code.co_filename.startswith(_NOT_THEIRS[0]):
+            found = holder
+    return found
+
+
+_WAITED_FOR = (asyncio.Lock, asyncio.Semaphore, asyncio.Event, asyncio.Condition, asyncio.Queue, asyncio.Barrier)
