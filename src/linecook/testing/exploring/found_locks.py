@@ -1,0 +1,159 @@
+"""Locks that were made before the exploration began: found from the user's modules, and wrapped while it lasts.
+
+``lock = threading.Lock()`` at the top of a module is a lock of the interpreter's own, in C: nothing can be replaced in
+it. So it is replaced where it is kept: in a module, a class, an object, a list, a dict, a closure. What is kept
+elsewhere (a tuple, an object made in C, a local variable) isn't found; a thread that is blocked by such a lock raises
+``EscapedControl``, which names the call.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import LockType
+from _thread import RLock as _CRLock
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import CellType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from .users_code import UsersCode
+
+MOST = 200_000
+"""Objects that are looked into, at most."""
+
+_SYNCHRONISERS = ("threading", "queue", "concurrent.futures._base", "concurrent.futures.thread")
+_Place = tuple[Callable[[Any], None], Any]
+
+
+class FoundLocks:
+    """Wraps the locks that can be reached from the user's modules."""
+
+    def __init__(self, code: UsersCode) -> None:
+        self._code = code
+        self._wrapped: list[_Place] = []
+        self._stand_ins: dict[int, Any] = {}
+
+    def wrap(self) -> None:
+        """Find and wrap them."""
+        seen: set[int] = set()
+        waiting: deque[Any] = deque(module for module in list(sys.modules.values()) if self._is_users(module))
+        while waiting and len(seen) < MOST:
+            holder = waiting.popleft()
+            if id(holder) in seen:
+                continue
+            seen.add(id(holder))
+            for value, put in list(_kept_in(holder)):
+                if isinstance(value, (LockType, _CRLock)):
+                    put(self._stand_in(value))
+                    self._wrapped.append((put, value))
+                elif self._is_looked_into(value):
+                    waiting.append(value)
+
+    def unwrap(self) -> None:
+        """Put the locks back where they were."""
+        while self._wrapped:
+            put, lock = self._wrapped.pop()
+            put(lock)
+        self._stand_ins.clear()
+
+    def _stand_in(self, lock: Any) -> Any:
+        from .controlled_locks import ControlledLock, ControlledRLock
+
+        made = self._stand_ins.get(id(lock))
+        if made is None:
+            made = ControlledLock(lock) if isinstance(lock, LockType) else ControlledRLock(lock)
+            self._stand_ins[id(lock)] = made
+        return made
+
+    def _is_users(self, module: ModuleType) -> bool:
+        file = getattr(module, "__file__", None)
+        return isinstance(file, str) and self._code.has_file(file)
+
+    def _is_looked_into(self, value: Any) -> bool:
+        if isinstance(value, (list, dict, set, deque, tuple, CellType)):
+            return True
+        if isinstance(value, FunctionType):
+            return self._code.has_file(value.__code__.co_filename)
+        if isinstance(value, ModuleType):
+            return self._is_users(value)
+        kind = value if isinstance(value, type) else type(value)
+        name = kind.__module__
+        module = sys.modules.get(name) if isinstance(name, str) else None
+        return name in _SYNCHRONISERS or (module is not None and self._is_users(module))
+
+
+def _kept_in(holder: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
+    """Yield what *holder* keeps, each with the way to put something else in its place."""
+    if isinstance(holder, dict):
+        yield from ((value, _setting_item(holder, key)) for key, value in list(holder.items()))
+    elif isinstance(holder, (list, deque)):
+        yield from ((value, _setting_item(holder, index)) for index, value in enumerate(holder))
+    elif isinstance(holder, (set, tuple)):
+        yield from ((value, _impossible) for value in holder if not isinstance(value, (LockType, _CRLock)))
+    elif isinstance(holder, CellType):
+        with_value = [holder.cell_contents] if _is_filled(holder) else []
+        yield from ((value, _setting_cell(holder)) for value in with_value)
+    elif isinstance(holder, FunctionType):
+        yield from ((cell, _impossible) for cell in holder.__closure__ or ())
+        yield from ((value, _impossible) for value in holder.__defaults__ or () if _is_container(value))
+    elif isinstance(holder, MethodType):
+        yield holder.__self__, _impossible
+    else:
+        yield from _attributes_of(holder)
+
+
+def _attributes_of(holder: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
+    names = list(getattr(holder, "__dict__", ()))
+    if not isinstance(holder, type):
+        names += [name for kind in type(holder).__mro__ for name in _slots_of(kind)]
+        yield type(holder), _impossible
+    for name in names:
+        try:
+            value = vars(holder)[name] if name in getattr(holder, "__dict__", ()) else getattr(holder, name)
+        except AttributeError:
+            continue
+        yield value, _setting_attribute(holder, name)
+
+
+def _slots_of(kind: type) -> list[str]:
+    slots = kind.__dict__.get("__slots__", ())
+    names = [slots] if isinstance(slots, str) else list(slots)
+    return [name for name in names if name not in {"__dict__", "__weakref__"} and not name.startswith("__")]
+
+
+def _is_container(value: Any) -> bool:
+    return isinstance(value, (list, dict, set, deque))
+
+
+def _is_filled(cell: CellType) -> bool:
+    try:
+        cell.cell_contents
+    except ValueError:
+        return False
+    return True
+
+
+def _setting_item(holder: Any, key: Any) -> Callable[[Any], None]:
+    def put(value: Any) -> None:
+        if not isinstance(holder, dict) or key in holder:
+            holder[key] = value
+
+    return put
+
+
+def _setting_attribute(holder: Any, name: str) -> Callable[[Any], None]:
+    def put(value: Any) -> None:
+        type.__setattr__(holder, name, value) if isinstance(holder, type) else object.__setattr__(holder, name, value)
+
+    return put
+
+
+def _setting_cell(cell: CellType) -> Callable[[Any], None]:
+    def put(value: Any) -> None:
+        cell.cell_contents = value
+
+    return put
+
+
+def _impossible(_value: Any) -> None:
+    raise AssertionError("only locks are replaced, and only where they can be")
