@@ -94,7 +94,8 @@ class Failure:
       label: whether a stock event loop can do this.
       overtakings, faults: what the schedule costs.
       steps: the schedule.
-      accesses: of a lost update, the accesses involved.
+      accesses: of a lost update, the stale read, the write that is lost, the write on top of it.
+      awaits: of a lost update, where the task waited between its read and its write.
       waits: of a deadlock, who waits where for what, a line each.
       error: the exception, where there is one.
     """
@@ -110,6 +111,7 @@ class Failure:
     accesses: tuple[Access, ...] = ()
     waits: tuple[str, ...] = ()
     error: BaseException | None = field(default=None, compare=False)
+    awaits: tuple[Place, ...] = ()
 
     def __str__(self) -> str:
         return self.report

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
 from ..._core.errors import UsageError
+from .accesses import accesses_of, awaits_of
+from .conflicts import conflict_in
 from .choices import Chooses, Plan, cost_of
 from .exploration import Exploration, Failure, Label
 from .failures import Found, check_invariant
 from .mistakes import ReplayMismatch
+from .observing import Observation
 from .search import Search, shrink
 from .sittings import Sitting
 from .switching import Points
-from .telling import told
+from .report import told
 from .token import Named, Recipe, Replay, first_difference, read_token, write_token
 from .tracer import Tracer
 from .world import Main, World
@@ -189,7 +191,8 @@ def _failure(world: World, plan: Chooses, found: Found, label: Label, points: Po
     """Run the failing schedule once more, noting what happens."""
     tracer = Tracer()
     named = Named(Plan(plan.deviations), tracer)
-    again = world.run(named, tracer)
+    with Observation(tracer.here) as observation:
+        again = world.run(named, tracer)
     if not found.is_like(again):
         raise ReplayMismatch(
             f"a schedule failed ({found.kind}: {found.message}), and with the same decisions again it "
@@ -205,9 +208,14 @@ def _failure(world: World, plan: Chooses, found: Found, label: Label, points: Po
     token = write_token(Recipe(tuple(named.decisions), tuple(tracer.order), settings))
     failure = Failure(
         again.kind, again.message, "", token, label, cost.overtakings, cost.faults, tuple(tracer.steps),
-        tuple(tracer.lost), tuple(tracer.waits), again.error,
+        () if again.loss is None else accesses_of(again.loss), tuple(tracer.waits), again.error,
+        () if again.loss is None else awaits_of(again.loss),
     )  # fmt: skip
-    return replace(failure, report=told(failure, count))
+    conflict = conflict_in(observation.seen, failure.steps)
+    if conflict is not None:
+        failure = replace(failure, steps=conflict.shown_in(failure.steps, observation.seen))
+        failure = replace(failure, accesses=failure.accesses or conflict.accesses)
+    return replace(failure, report=told(failure, count, conflict))
 
 
 def _replayed(world: World, recipe: Recipe) -> Exploration | str:

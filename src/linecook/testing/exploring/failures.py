@@ -26,11 +26,13 @@ class Found:
 
     Attributes:
       kind, message, error: as of ``Failure``.
+      loss: the ``Loss`` of a lost update.
     """
 
     kind: Kind
     message: str
     error: BaseException | None = None
+    loss: Any = None
 
     def is_like(self, other: Found | None) -> bool:
         """Say whether *other* is the same failure: one that a smaller schedule may stand for."""

@@ -8,6 +8,7 @@ serves one schedule; making one costs a microsecond or two, since there is no se
 from __future__ import annotations
 
 import asyncio
+import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -17,8 +18,11 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._core.timers import timers_of
+from ...lanes.base import Lane
 from .arrivals import Arrival, HeldStep, ThreadStep
 from .choices import Chooses
+from .control import here
+from .executors import Executors
 from .mistakes import EscapedControl, InjectedFault
 from .steps import task_of
 from .tasks import ExploredTask
@@ -105,7 +109,7 @@ _HOLDING = (None, HOLD)
 _running = asyncio._set_running_loop  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
 
 
-class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
+class ExploredLoop(RealThings, Executors, asyncio.AbstractEventLoop):
     """Runs one schedule of a program.
 
     Args:
@@ -188,6 +192,11 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
         return handle
 
     def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Handle:  # type: ignore[override]
+        if here() is None:
+            raise self.escaped(
+                f"call_soon_threadsafe({callback!r}) from the thread {threading.current_thread().name!r}",
+                "that thread isn't under control. Start it in main, or stand in for it with outside(value)",
+            )
         return self.call_soon(callback, *args, context=context)
 
     def call_later(  # type: ignore[override]
@@ -225,12 +234,7 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
             raise RuntimeError("Event loop is closed")
         if self._factory is not None:
             return self._made_by_factory(coro, name, context, options)
-        number = len(self.tasks)
-        task: ExploredTask[T] = ExploredTask(coro, self, number, name, context)
-        self.tasks.append(weakref.ref(task))
-        if self.tracer is not None:
-            self.tracer.task_made(task)
-        return task
+        return ExploredTask(coro, loop=self, name=name, context=context, **options)
 
     def _made_by_factory(self, coro: Any, name: object, context: Context | None, options: dict[str, Any]) -> Any:
         given = options if context is None else {"context": context, **options}
@@ -238,11 +242,11 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
         set_name = getattr(task, "set_name", None)
         if name is not None and set_name is not None:
             set_name(name)
-        if self.tracer is not None:
-            self.tracer.task_made(task)
         return task
 
     def set_task_factory(self, factory: Any) -> None:
+        if factory is not None and factory is getattr(asyncio, "eager_task_factory", None):
+            factory = _eager  # the same, with tasks of ours
         self._factory = factory
 
     def get_task_factory(self) -> Any:
@@ -282,11 +286,11 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
         for agen in agens:
             await agen.aclose()
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        return
+    def explored_lane(self, name: str) -> Lane:
+        """Return linecook's lane called *name*, under exploration; asked for by ``Runtime.lane``."""
+        from .lanes import ExploredProcessLane, ExploredThreadLane
 
-    def set_default_executor(self, executor: Any) -> None:
-        return
+        return ExploredThreadLane(self) if name == "thread" else ExploredProcessLane(self)
 
     # -- what is outside -----------------------------------------------------------------------------------------
 
@@ -330,7 +334,7 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
             count = len(ready)
             if self._holding:
                 self._run_holding(count)
-            elif self._threads or self.after_step or self.tracer:
+            elif self.after_step is not None or self.tracer is not None:
                 for _ in range(count):
                     run_one(ready.popleft())
                     if self._threads:
@@ -349,6 +353,8 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
                             raise
                         except BaseException as error:
                             self._failed(handle, error)
+                    if self._threads:
+                        self._arrive_between()
             self.steps += count
             if self.steps > self._most_steps:
                 raise TooLong
@@ -623,6 +629,11 @@ class ExploredLoop(RealThings, asyncio.AbstractEventLoop):
         error = EscapedControl(f"{call} escapes the explorer: {cure}")
         self.escapes.append(error)
         return error
+
+
+def _eager(loop: ExploredLoop, coro: Any, **options: Any) -> ExploredTask[Any]:
+    """Make a task that begins at once, as ``asyncio.eager_task_factory`` does."""
+    return ExploredTask(coro, loop=loop, eager_start=True, **options)
 
 
 def _is_wake_up(handle: Handle) -> bool:

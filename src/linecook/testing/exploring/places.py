@@ -22,6 +22,15 @@ def place_of(task: asyncio.Task[Any]) -> Place | None:
     return Place(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_name)
 
 
+def function_of(task: asyncio.Task[Any]) -> str:
+    """Return the name of the function that *task* runs: of the call, where linecook drives one."""
+    coroutine: Any = task.get_coro()
+    frame = getattr(coroutine, "cr_frame", None)
+    call = None if frame is None else frame.f_locals.get("call")
+    name = getattr(call, "name", None) or getattr(coroutine, "__name__", None)
+    return name if isinstance(name, str) else type(coroutine).__name__
+
+
 def text_at(place: Place | None) -> str:
     """Return the source text at *place*; empty when it isn't known."""
     return "" if place is None else linecache.getline(place.file, place.line).strip()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from .control import Control, Ready
+from ...state.hook import observe
+from .accesses import Accesses
+from .chance import Chance
+from .control import Control, here
+from .refusals import Refusals
 from .switching import Points
-from .threads import ControlledThread
+from .tasks import ExploredTask
 from .world import World
 
 _monotonic = time.monotonic  # the real one: the stand-ins are in place while schedules run
@@ -24,10 +29,18 @@ class Sitting:
         self._began = _monotonic()
         self._control = Control(world, points=points)
         world.control = self._control
+        world.chance = self._chance = Chance(world.seed, lambda: here() is not None)
+        self._refusals = Refusals(world.refuse)
+        self._looking: Callable[[], None] = _nothing
         self._was_collecting = gc.isenabled()
 
     def __enter__(self) -> Self:
         self._control.__enter__()
+        self._chance.take_over()
+        self._tasks = asyncio.Task, asyncio.tasks.Task
+        asyncio.Task = asyncio.tasks.Task = ExploredTask  # type: ignore[misc]  # for who makes them without the loop
+        self._refusals.put_in_place()
+        self._looking = observe(Accesses(self._world))
         gc.disable()  # finalizers would run at moments that no schedule knows; between schedules they may
         return self
 
@@ -36,6 +49,10 @@ class Sitting:
     ) -> None:
         if self._was_collecting:
             gc.enable()
+        self._looking()
+        asyncio.Task, asyncio.tasks.Task = self._tasks  # type: ignore[misc]
+        self._refusals.put_back()
+        self._chance.give_back()
         self._control.__exit__(kind, error, trace)
 
     def seconds(self) -> float:
@@ -45,3 +62,7 @@ class Sitting:
     def had_threads(self) -> bool:
         """Say whether the program had threads."""
         return self._world.had_threads
+
+
+def _nothing() -> None:
+    return

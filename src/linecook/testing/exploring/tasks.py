@@ -7,36 +7,52 @@ number that order is the one of creation, in every run and process.
 from __future__ import annotations
 
 import asyncio
+import sys
+import weakref
 from collections.abc import Coroutine
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from .loop import ExploredLoop
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_init: Any = asyncio.Task.__init__
+
 
 class ExploredTask(asyncio.Task[T]):
-    """A task with a number: how many its loop had made before.
+    """A task with a number: how many its loop had made before. Also stands in for ``asyncio.Task`` meanwhile.
 
     Attributes:
       number: that, from 0.
-      path: how a token calls it: ``0`` for main, ``0.2`` for the third task that main made; empty without a tracer.
-      made: tasks it has made so far.
-      asked: arrivals it has asked for so far.
-      steps: steps it has made so far.
+      cancels: how often its cancellation was asked for, and how many steps it had made by then.
     """
 
-    __slots__ = ("asked", "made", "number", "path", "steps")
+    __slots__ = ("asked_to_end", "number")
 
     def __init__(
-        self, coro: Coroutine[Any, Any, T], loop: ExploredLoop, number: int, name: object, context: Context | None
+        self,
+        coro: Coroutine[Any, Any, T],
+        *,
+        loop: Any = None,
+        name: object = None,
+        context: Context | None = None,
+        eager_start: bool = False,
     ) -> None:
-        self.number = number
-        if name is None:
-            name = f"Task-{number + 1}"
-        super().__init__(coro, loop=loop, name=name, context=context)  # type: ignore[arg-type]  # any object names one
+        if loop is None:
+            loop = asyncio.get_running_loop()
+        tasks: list[weakref.ref[ExploredTask[Any]]] | None = getattr(loop, "tasks", None)
+        if tasks is None:
+            self.number = id(self) >> 4
+        else:
+            self.number = len(tasks)
+            tasks.append(weakref.ref(self))
+            if name is None:
+                name = f"Task-{self.number + 1}"
+            if loop.tracer is not None:
+                loop.tracer.task_made(self)
+        if eager_start and sys.version_info >= (3, 12):
+            _init(self, coro, loop=loop, name=name, context=context, eager_start=True)
+        else:
+            _init(self, coro, loop=loop, name=name, context=context)
 
     def __hash__(self) -> int:
         return self.number

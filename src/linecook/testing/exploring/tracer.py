@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .arrivals import Arrival
+from .arrivals import Arrival, ThreadStep
 from .exploration import Access, Place, Step
-from .places import lock_waited_for, place_of, text_at
+from .places import function_of, lock_waited_for, place_of, text_at
 from .steps import task_of
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ class Tracer:
         self.order: list[str] = []
         self.waits: list[str] = []
         self.accesses: list[Access] = []
-        self.lost: list[Access] = []
         self._counts: Counter[str] = Counter()
         self._paths: dict[asyncio.Task[Any], str] = {}
         self._stood: dict[asyncio.Task[Any], Place | None] = {}
         self._by: dict[Any, str] = {}  # what queued a handle
         self._names: dict[Any, str] = {}
         self._kept: list[Any] = []  # handles are known by identity, so none may go before the end
+        self._called_so: dict[asyncio.Task[Any], str] = {}
         self._here = ""  # what runs now, outside of a task's step
         self._deviates = self._overtakes = False
         self._holders: dict[Any, asyncio.Task[Any]] = {}
@@ -96,6 +96,8 @@ class Tracer:
         """Return how a token calls *option*; empty for going on with what is ready."""
         from .loop import Cancellation, FaultyArrival, HoldBack, _Timer  # pyright: ignore[reportPrivateUsage]
 
+        if isinstance(option, ThreadStep):
+            return f"{option.name}#{option.thread.points}"
         if isinstance(option, Arrival):
             return option.name
         if isinstance(option, _Timer):
@@ -116,7 +118,21 @@ class Tracer:
         return self._names.get(head, "?") if task is None else f"{self.path(task)}:{self._counts[self.path(task) + ':']}"
 
     def _called(self, task: asyncio.Task[Any]) -> str:
-        return task.get_name()
+        """Return the name that the user gave *task*; else that of its function, with a number from the second one on."""
+        known = self._called_so.get(task)
+        if known is None:
+            known = task.get_name()
+            if known.startswith("Task-"):
+                function = function_of(task)
+                number = self._number(f"called {function}") + 1
+                known = function if number == 1 else f"{function}-{number}"
+            self._called_so[task] = known
+        return known
+
+    def here(self) -> tuple[int, str] | None:
+        """Return the number of the step under way, from 0, and who makes it; None: no task does."""
+        task = asyncio.current_task(self.loop)
+        return None if task is None else (len(self.steps), self._called(task))
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
@@ -184,6 +200,13 @@ class Tracer:
             if holder is not None:
                 text += f"   (held by {self._called(holder)})"
             self.waits.append(text)
+
+    def accessed(self, cell: Any, key: Any, kind: str, place: Place, thread: Any) -> None:
+        """Note a read or write of a ``Shared`` value that is about to happen."""
+        task = asyncio.current_task(self.loop)
+        party = thread.name if thread is not None else self._called(task) if task is not None else "loop"
+        what = cell.where() if key is None else f"{cell.where()}[{key!r}]"
+        self.accesses.append(Access(party, kind, what, "", place))
 
     # -- holders of asyncio's locks ------------------------------------------------------------------------------
 

@@ -6,16 +6,17 @@ import asyncio
 import gc
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..._core.errors import UsageError
 from .arrivals import ThreadStep
+from .chance import Chance
 from .choices import Chooses, Plan
-from .control import Control
+from .control import Control, here
 from .failures import Found, Watch, complaint, leaked, main_failed, unretrieved
 from .loop import ExploredLoop, Stuck, TooLong
-from .mistakes import ReplayMismatch
+from .mistakes import EscapedControl, ReplayMismatch
 from .tasks import ExploredTask
 from .threads import ControlledThread
 from .tracer import Tracer
@@ -43,8 +44,10 @@ class World:
     holding: bool = False
     seed: int = 0
     control: Control | None = None
+    chance: Chance | None = None
     had_threads: bool = False
     loop: ExploredLoop | None = None
+    losses: list[Any] = field(default_factory=list)
 
     def run(self, plan: Chooses, tracer: Tracer | None = None) -> Found | None:
         """Run the schedule of *plan*; return what was wrong with it, or None.
@@ -61,6 +64,9 @@ class World:
         asyncio._set_running_loop(loop)
         sys.set_asyncgen_hooks(firstiter=loop.first_iteration, finalizer=loop.finalized)
         self.loop = loop
+        self.losses.clear()
+        if self.chance is not None:
+            self.chance.begin()
         if tracer is not None:
             tracer.loop = loop
         try:
@@ -99,6 +105,10 @@ class World:
             )
         return self.loop.block(ready, waits_for, deadline)
 
+    def refuse(self, call: str, cure: str) -> EscapedControl | None:
+        """Return the error for the real thing *call*; None when it isn't the program that does it."""
+        return self.loop.escaped(call, cure) if self.loop is not None and here() is not None else None
+
     # ------------------------------------------------------------------------------------------------------------
 
     def _play(self, loop: ExploredLoop) -> Found | None:
@@ -117,11 +127,14 @@ class World:
             found = Found("hang", f"the program has not ended after {loop.steps:,} steps (steps= allows more)")
         except SystemExit as error:
             found = Found("exception", f"main raised {error!r}", error)
-        found = found or watch.violation or main_failed(main) or watch.at_end(main)
+        found = self._lost() or found or watch.violation or main_failed(main) or watch.at_end(main)
         found = found or complaint(loop.complaints) or unretrieved(loop, main) or leaked(loop)
         loop.after_step = None
         self._wind_down(loop, main)
         return found
+
+    def _lost(self) -> Found | None:
+        return Found("lost update", str(self.losses[0]), loss=self.losses[0]) if self.losses else None
 
     def _begin(self, loop: ExploredLoop) -> ExploredTask[Any]:
         coroutine: Any = self.main()
