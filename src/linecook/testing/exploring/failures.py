@@ -167,6 +167,18 @@ def unretrieved(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
     return None
 
 
+def swallowed(loop: ExploredLoop) -> Found | None:
+    """Return a cancellation after which the task went on with its work, to a good end."""
+    for request in loop.cancels:
+        if request.is_swallowed():
+            name = request.task.get_name()
+            return Found(
+                "swallowed cancellation",
+                f"{name} ({_what(request.task)}) was asked to end, went on, and waited again at {request.went_on_at}",
+            )
+    return None
+
+
 def leaked(loop: ExploredLoop) -> Found | None:
     """Return a task that is alive when main has ended, unless it was asked to end."""
     alive = [task for task in asyncio.all_tasks(loop) if not task.cancelling() and not _is_keeper(task)]

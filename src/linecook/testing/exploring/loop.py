@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..._core.timers import timers_of
 from ...lanes.base import Lane
 from .arrivals import Arrival, HeldStep, ThreadStep
+from .cancels import Request
 from .choices import Chooses
 from .control import here
 from .executors import Executors
@@ -120,6 +121,7 @@ class ExploredLoop(RealThings, Executors, asyncio.AbstractEventLoop):
       tracer: notes what happens, for a report or a token; None: nobody does.
 
     Attributes:
+      cancels: every cancellation that was asked for.
       complaints: what was given to the exception handler, without a handler of the program's own.
       escapes: the errors for real things that the program tried to do.
       steps: handles run so far.
@@ -158,6 +160,7 @@ class ExploredLoop(RealThings, Executors, asyncio.AbstractEventLoop):
         self._factory: Any = None
         self._agens: weakref.WeakSet[AsyncGenerator[Any, Any]] | None = None
         self.tasks: list[weakref.ref[ExploredTask[Any]]] = []
+        self.cancels: list[Request] = []
         self.complaints: list[dict[str, Any]] = []
         self.escapes: list[EscapedControl] = []
         self.steps = 0
@@ -355,6 +358,9 @@ class ExploredLoop(RealThings, Executors, asyncio.AbstractEventLoop):
                             self._failed(handle, error)
                     if self._threads:
                         self._arrive_between()
+            if self.cancels:
+                for request in self.cancels:
+                    request.look()
             self.steps += count
             if self.steps > self._most_steps:
                 raise TooLong

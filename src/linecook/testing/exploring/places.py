@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import linecache
 import os
+from types import CodeType
 from typing import Any
 
 from ..._core.supervise import _waiting_frames
@@ -13,9 +14,14 @@ from .exploration import Place
 _NOT_THEIRS = (os.path.dirname(asyncio.__file__) + os.sep, os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep)
 
 
+def is_theirs(code: CodeType) -> bool:
+    """Say whether *code* is the user's: neither asyncio's nor linecook's."""
+    return not code.co_filename.startswith(_NOT_THEIRS)
+
+
 def place_of(task: asyncio.Task[Any]) -> Place | None:
     """Return the innermost line of the user's code at which *task* is suspended; None when there is none."""
-    frames = [frame for frame in _waiting_frames(task) if not frame.f_code.co_filename.startswith(_NOT_THEIRS)]
+    frames = [frame for frame in _waiting_frames(task) if is_theirs(frame.f_code)]
     if not frames:
         return None
     frame = frames[-1]

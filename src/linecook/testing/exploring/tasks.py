@@ -13,6 +13,8 @@ from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
+from .cancels import Request
+
 T = TypeVar("T")
 
 _init: Any = asyncio.Task.__init__
@@ -23,10 +25,9 @@ class ExploredTask(asyncio.Task[T]):
 
     Attributes:
       number: that, from 0.
-      cancels: how often its cancellation was asked for, and how many steps it had made by then.
     """
 
-    __slots__ = ("asked_to_end", "number")
+    __slots__ = ("number",)
 
     def __init__(
         self,
@@ -56,6 +57,15 @@ class ExploredTask(asyncio.Task[T]):
 
     def __hash__(self) -> int:
         return self.number
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        task: Any = self
+        waiter = task._fut_waiter
+        asked = super().cancel(msg)
+        loop: Any = self.get_loop()
+        if asked and hasattr(loop, "cancels"):
+            loop.cancels.append(Request(self, waiter))
+        return asked
 
 
 class ExploredFuture(asyncio.Future[T]):

@@ -14,7 +14,7 @@ from .arrivals import ThreadStep
 from .chance import Chance
 from .choices import Chooses, Plan
 from .control import Control, here
-from .failures import Found, Watch, complaint, leaked, main_failed, unretrieved
+from .failures import Found, Watch, complaint, leaked, main_failed, swallowed, unretrieved
 from .loop import ExploredLoop, Stuck, TooLong
 from .mistakes import EscapedControl, ReplayMismatch
 from .tasks import ExploredTask
@@ -128,7 +128,7 @@ class World:
         except SystemExit as error:
             found = Found("exception", f"main raised {error!r}", error)
         found = self._lost() or found or watch.violation or main_failed(main) or watch.at_end(main)
-        found = found or complaint(loop.complaints) or unretrieved(loop, main) or leaked(loop)
+        found = found or complaint(loop.complaints) or unretrieved(loop, main) or swallowed(loop) or leaked(loop)
         loop.after_step = None
         self._wind_down(loop, main)
         return found
