@@ -1,0 +1,309 @@
+"""Who waits for whom: from where each task stands, who could wake it, who can go on at all, and where a circle closes.
+
+A task that waits can go on when *one* of those it waits for can: any holder of a semaphore may let go, any child of a
+group may fail and end the wait. So a circle is reported only when nobody in it, and nobody that anybody in it waits
+for, can take another step: the largest set of tasks each of which waits for members of the set only (a *knot*, as
+Holt has it: Some Deadlock Properties of Computer Systems, 1972). It can't dissolve by itself; a time-out around one of
+the waits, or a cancellation from outside, still may end it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from gc import get_referents
+from types import CellType, FunctionType
+from typing import Any
+
+from .posts import LOCKS, Held, Post, links_with_values
+
+_GATHERING: type = getattr(asyncio.tasks, "_GatheringFuture", asyncio.Task)
+_MOST_NEAR = 200  # values of a task, and of one of them, among which something is looked for
+_DEEPEST = 4  # futures, one behind the other: shield in shield
+
+Tasks = list[asyncio.Task[Any]]
+
+
+class Graph:
+    """What some tasks, seen at one moment, wait for.
+
+    Attributes:
+      posts: by task, where each stands.
+      holders: by the id of a thing, who holds it and how; the thing itself is held on to by whoever waits for it.
+      needs: by task, those of which one must go on before it can. Of those that aren't named here, somebody else may
+        wake the task, or it needs nobody.
+      stuck: the tasks that can't go on.
+    """
+
+    def __init__(self, posts: Iterable[Post], traced: Iterable[tuple[Post, Held]] = ()) -> None:
+        self.posts: dict[asyncio.Task[Any], Post] = {post.task: post for post in posts}
+        self.holders: defaultdict[int, list[tuple[Post, Held]]] = defaultdict(list)
+        for post in self.posts.values():
+            for held in post.held:
+                self._hold(post, held)
+        for post, held in traced:
+            self._hold(post, held)
+        self.needs: dict[asyncio.Task[Any], Tasks] = {}
+        for post in self.posts.values():
+            needs = self._needs(post)
+            if needs is not None:
+                self.needs[post.task] = needs
+        self.stuck = self._find_stuck()
+
+    def _hold(self, post: Post, held: Held) -> None:
+        known = self.holders[id(held.thing)]
+        for place, (other, how) in enumerate(known):
+            if other.task is post.task:
+                if held.line and not how.line:  # the trace knows the line
+                    known[place] = (post, held)
+                return
+        known.append((post, held))
+
+    def holders_of(self, thing: Any) -> list[tuple[Post, Held]]:
+        """Return who holds *thing*, as far as can be seen."""
+        return [] if thing is None else self.holders.get(id(thing), [])
+
+    # -- edges -----------------------------------------------------------------------------------------------------
+
+    def _needs(self, post: Post) -> Tasks | None:
+        """Return those of which one must go on; None: it can go on by itself, or nobody knows who may wake it."""
+        if not post.is_waiting:
+            return None
+        if post.word in LOCKS or post.word == "limit" or hasattr(post.thing, "_linecook_waits"):
+            holding = [other.task for other, _ in self.holders_of(post.thing)]
+            return holding or None
+        if post.word in _ALWAYS_GO_ON:
+            return None
+        pending = [one for one in _needed_by(post) if one is not None and not one.done()]
+        tasks: Tasks = [one for one in pending if isinstance(one, asyncio.Task)]
+        return tasks if tasks and len(tasks) == len(pending) else None  # a bare future may be answered by anybody
+
+    def _find_stuck(self) -> set[asyncio.Task[Any]]:
+        """Take away whoever can go on, and then whoever that helps, until nobody is left to take away."""
+        helped: defaultdict[asyncio.Task[Any], Tasks] = defaultdict(list)
+        for task, needs in self.needs.items():
+            for other in needs:
+                helped[other].append(task)
+        able = deque(task for task in self.posts if task not in self.needs)
+        able.extend({other for other in helped if other not in self.posts})  # it was made, or ran on, meanwhile
+        gone = set(able)
+        while able:
+            for task in helped[able.popleft()]:
+                if task not in gone:
+                    gone.add(task)
+                    able.append(task)
+        return {task for task in self.posts if task not in gone}
+
+    def note_lost(self, lost: Iterable[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+        """Take into account that nobody who can still run will wake *lost*; return those that nobody at all could.
+
+        The others wait for something that another one of *lost* has in hand: he could, and waits himself.
+        """
+        posts = [self.posts[task] for task in lost if task in self.posts]
+        forlorn: set[asyncio.Task[Any]] = set()
+        for post in posts:
+            if self.needs.get(post.task):
+                continue
+            having = [] if post.thing is None else [one.task for one in posts if _has(one, post)]
+            self.needs[post.task] = having
+            if not having:
+                forlorn.add(post.task)
+        self.stuck = self._find_stuck()
+        return forlorn
+
+    # -- circles ---------------------------------------------------------------------------------------------------
+
+    def circles(self) -> list[Tasks]:
+        """Return a shortest circle of each knot: each task needs the next one, the last one the first."""
+        found: list[Tasks] = []
+        done: set[asyncio.Task[Any]] = set()
+        for knot in self._knots():
+            if done.isdisjoint(knot):
+                done.update(knot)
+                found.append(self._shortest(knot))
+        return found
+
+    def count_behind(self, circle: Tasks) -> int:
+        """Return how many more tasks are stuck because those of *circle* are."""
+        helped: defaultdict[asyncio.Task[Any], Tasks] = defaultdict(list)
+        for task in self.stuck:
+            for other in self.needs.get(task, ()):
+                helped[other].append(task)
+        reached, fresh = set(circle), list(circle)
+        while fresh:
+            for task in helped[fresh.pop()]:
+                if task not in reached:
+                    reached.add(task)
+                    fresh.append(task)
+        return len(reached) - len(circle)
+
+    def _knots(self) -> list[set[asyncio.Task[Any]]]:
+        """Return the strongly connected parts of what is stuck that hold a circle (Tarjan's way, without recursion)."""
+        order: dict[asyncio.Task[Any], int] = {}
+        low: dict[asyncio.Task[Any], int] = {}
+        path: Tasks = []
+        on_path: set[asyncio.Task[Any]] = set()
+        found: list[set[asyncio.Task[Any]]] = []
+        for root in self.stuck:
+            if root in order:
+                continue
+            work = [(root, iter(self.needs.get(root, ())))]
+            order[root] = low[root] = len(order)
+            path.append(root)
+            on_path.add(root)
+            while work:
+                task, rest = work[-1]
+                for other in rest:
+                    if other not in self.stuck:
+                        continue
+                    if other not in order:
+                        order[other] = low[other] = len(order)
+                        path.append(other)
+                        on_path.add(other)
+                        work.append((other, iter(self.needs.get(other, ()))))
+                        break
+                    if other in on_path:
+                        low[task] = min(low[task], order[other])
+                else:
+                    work.pop()
+                    if work:
+                        low[work[-1][0]] = min(low[work[-1][0]], low[task])
+                    if low[task] == order[task]:
+                        part = set[asyncio.Task[Any]]()
+                        while task not in part:
+                            part.add(last := path.pop())
+                            on_path.discard(last)
+                        if len(part) > 1 or task in self.needs.get(task, ()):
+                            found.append(part)
+        return found
+
+    def _shortest(self, knot: set[asyncio.Task[Any]]) -> Tasks:
+        """Return a shortest circle within *knot* through one of its first tasks."""
+        best: Tasks = []
+        for start in sorted(knot, key=lambda task: task.get_name())[:20]:
+            came: dict[asyncio.Task[Any], asyncio.Task[Any]] = {}
+            queue = deque([start])
+            while queue and start not in came:
+                task = queue.popleft()
+                for other in self.needs.get(task, ()):
+                    if other in knot and other not in came:
+                        came[other] = task
+                        queue.append(other)
+            circle = [start]
+            while came[circle[0]] is not start:
+                circle.insert(0, came[circle[0]])
+            circle = [start, *circle[:-1]] if len(circle) > 1 else circle
+            if not best or len(circle) < len(best):
+                best = circle
+        return best
+
+
+def _has(one: Post, waiting: Post) -> bool:
+    """Whether *one* has what *waiting* waits for, in a variable or in an object's, and waits for something else.
+
+    Whoever made a task and awaits it has what it was given, too, and isn't meant to signal it: those don't count.
+    """
+    if one.task is waiting.task or one.thing is waiting.thing or one.thing is None:
+        return False
+    near = [value for _, _, _, values in links_with_values(one.task) for value in values]
+    for value in near[:_MOST_NEAR]:
+        if value is waiting.thing:
+            return True
+        if any(inner is waiting.thing for inner in _inside(value)):
+            return True
+    return False
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, CellType):
+        return get_referents(value)
+    if type(value) in (list, tuple, dict) and len(value) > _MOST_NEAR:
+        return ()
+    if type(value) in (list, tuple, dict):
+        return get_referents(value)
+    known: Any = getattr(value, "__dict__", None)
+    return list(known.values())[:_MOST_NEAR] if type(known) is dict and not isinstance(value, type) else ()
+
+
+# -- whom a wait for tasks is for ----------------------------------------------------------------------------------
+
+_ALWAYS_GO_ON = {"sleep", "lane", "retry", "ending"}
+
+
+def _needed_by(post: Post) -> list[Any]:
+    if post.word in _OF_OURS:
+        return _OF_OURS[post.word](post.values)
+    if post.word in ("TaskGroup.__aexit__", "TaskGroup._aexit"):
+        group = next((value for value in post.values if isinstance(value, asyncio.TaskGroup)), None)
+        return list(getattr(group, "_tasks", ()))
+    if post.word in ("_wait", "wait"):
+        sets = [value for value in post.values if isinstance(value, set | frozenset)]
+        return [one for each in sets for future in list(each) for one in behind(future)]
+    if post.word == "wait_for":  # of 3.11, which makes a task of what it waits for
+        return [value for value in post.values if isinstance(value, asyncio.Task)] or [post.waiter]
+    return behind(post.waiter)
+
+
+def behind(future: Any, depth: int = 0) -> list[Any]:
+    """Return the tasks and bare futures that *future* waits for: itself, a gather's children, those behind a shield."""
+    if isinstance(future, asyncio.Task) or depth > _DEEPEST:
+        return [future]
+    found: list[Any] = []
+    if isinstance(future, _GATHERING):
+        found = [one for child in list(getattr(future, "_children", ())) for one in behind(child, depth + 1)]
+    for inner in _before(future):
+        found += behind(inner, depth + 1)
+    return found or [future]
+
+
+def _before(future: Any) -> Iterable[Any]:
+    """Yield the future that *future* stands before as a shield: asyncio notes it in a function's closure only."""
+    for entry in list(getattr(future, "_callbacks", None) or ()):
+        callback = entry[0] if isinstance(entry, tuple) else entry  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(callback, FunctionType) and callback.__module__ == "asyncio.tasks":
+            for cell in callback.__closure__ or ():
+                inner = cell.cell_contents
+                if isinstance(inner, asyncio.Future) and inner is not future:
+                    yield inner
+
+
+def _by_handle(values: list[Any]) -> list[Any]:
+    return [value._running.task for value in values if type(value).__name__ == "Handle"]
+
+
+def _children(values: list[Any]) -> list[Any]:
+    for value in values:
+        block = getattr(value, "fanout", value)
+        if type(block).__name__ == "FanOut":
+            feed = getattr(block, "_feed", None)
+            return [*block.running.values(), *([feed.task] if feed is not None and feed.task is not None else [])]
+        if type(block).__name__ == "Scope":
+            return [handle._running.task for handle in list(block.handles)]
+    return []
+
+
+def _body(values: list[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, asyncio.Task)]
+
+
+def _stream(values: list[Any]) -> list[Any]:
+    return [value.task for value in values if type(value).__name__ == "Pump"]
+
+
+def _reader(values: list[Any]) -> list[Any]:
+    return [value.reader for value in values if type(value).__name__ == "Pump"]
+
+
+def _resource(values: list[Any]) -> list[Any]:
+    return [value._task for value in values if type(value).__name__ == "_Keeper"]
+
+
+_OF_OURS = {
+    "handle": _by_handle,
+    "children": _children,
+    "body": _body,
+    "stream": _stream,
+    "reader": _reader,
+    "resource": _resource,
+}
