@@ -1,12 +1,12 @@
 """The marker and the fixture: a test under every schedule, in a pytest of its own."""
 
-from pathlib import Path
+import re
 
 import pytest
 
 pytest_plugins = ["pytester"]
 
-RACE = '''
+RACE = """
 import asyncio
 import pytest
 
@@ -21,7 +21,7 @@ async def test_the_counter():
 
     await asyncio.gather(agent(), agent())
     assert total["n"] == 2
-'''
+"""
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_marked_test_fails_with_the_report(inner: pytest.Pytester) -> None:
 
 @pytest.mark.slow
 def test_marked_tests_take_parameters_and_fixtures_and_stand_beside_others(inner: pytest.Pytester) -> None:
-    inner.makepyfile('''
+    inner.makepyfile("""
 import asyncio
 import pytest
 
@@ -83,14 +83,15 @@ def test_with_the_fixture(explore):
         await asyncio.sleep(3600)
 
     assert explore(main).failure is None
-''')
+""")
     run(inner).assert_outcomes(passed=6)
 
 
 @pytest.mark.slow
-def test_a_token_runs_one_schedule(inner: pytest.Pytester, tmp_path: Path) -> None:
+def test_a_token_runs_one_schedule(inner: pytest.Pytester) -> None:
     inner.makepyfile(RACE)
     told = run(inner).stdout.str()
-    token = next(word for line in told.splitlines() if "token" in line for word in line.split() if word.startswith("lc"))
-    result = run(inner, "--explore-token", token.strip("\"'"))
+    found = re.search(r'token="([^"]+)"', told)
+    assert found is not None
+    result = run(inner, "--explore-token", found[1])
     result.assert_outcomes(failed=1)

@@ -60,7 +60,7 @@ def explore_command(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _hushed(once: bool) -> Generator[None]:
-    """Keep what the program prints out of the result: thousands of runs say it thousands of times, *once* is worth it."""
+    """Keep what the program prints out of the result: thousands of runs say it thousands of times."""
     with contextlib.redirect_stdout(sys.stderr if once else io.StringIO()):
         yield
 

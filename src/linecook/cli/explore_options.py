@@ -43,16 +43,22 @@ def add(commands: Commands) -> None:
         allow_abbrev=False,
     )
     explore.set_defaults(do="explore_command")
-    explore.add_argument("target", metavar="FILE.py:FUNCTION", help="the async function to run; or PACKAGE.MODULE:FUNCTION")
     explore.add_argument(
-        "--invariant", metavar="FILE.py:FUNCTION", help="a plain function that must hold after each step, and at the end"
+        "target", metavar="FILE.py:FUNCTION", help="the async function to run; or PACKAGE.MODULE:FUNCTION"
+    )
+    explore.add_argument(
+        "--invariant",
+        metavar="FILE.py:FUNCTION",
+        help="a plain function that must hold after each step, and at the end",
     )
     explore.add_argument("--schedules", metavar="N", type=at_least_one, help="most schedules to run")
     explore.add_argument("--seconds", metavar="S", type=seconds_above_0, help="most time to search")
     explore.add_argument(
         "--overtakings", metavar="N", type=from_0, default=2, help="most arrivals before what is ready (default: 2)"
     )
-    explore.add_argument("--faults", metavar="N", type=from_0, default=0, help="most faults in one schedule (default: 0)")
+    explore.add_argument(
+        "--faults", metavar="N", type=from_0, default=0, help="most faults in one schedule (default: 0)"
+    )
     explore.add_argument(
         "--tier",
         choices=("stock", "any"),

@@ -12,7 +12,8 @@
     def test_the_schedule_that_failed_in_may(explore):
         explore(main, token="...")
 
-Loaded by ``pytest_plugins = ["linecook.testing.pytest_plugin"]`` in the top ``conftest.py``. ``clock`` needs pytest-asyncio.
+Loaded by ``pytest_plugins = ["linecook.testing.pytest_plugin"]`` in the top ``conftest.py``. ``clock`` needs
+pytest-asyncio.
 """
 
 from __future__ import annotations
@@ -68,20 +69,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> Any:
     """Collect a marked async test as a plain one that explores it, before anybody gives it a loop of its own."""
     marks = [mark for mark in _marks_on(obj) if mark.name == "explore"] or list(collector.iter_markers("explore"))
-    if not marks or not inspect.iscoroutinefunction(obj) or not collector.funcnamefilter(name):  # type: ignore[attr-defined]
+    if not marks or not inspect.iscoroutinefunction(obj) or not collector.funcnamefilter(name):
         return None
     plain = _explored(obj, {**marks[-1].kwargs})
     setattr(collector.obj, name, plain)  # where pytest, and others' plugins, look for the function again
-    return list(collector._genfunctions(name, plain))  # type: ignore[union-attr]  # pytest's own way for generated tests
+    return list(collector._genfunctions(name, plain))  # pytest's own way
 
 
 def _marks_on(obj: object) -> list[pytest.Mark]:
     marks: Any = getattr(obj, "pytestmark", [])
-    return marks if isinstance(marks, list) else [marks]
+    several: list[pytest.Mark] = marks if isinstance(marks, list) else [marks]
+    return several
 
 
 def _explored(test: Callable[..., Any], options: dict[str, Any]) -> Callable[..., None]:
-    """Return the test that explores *test*. Its fixtures are made once, for all schedules: what changes belongs inside."""
+    """Return the test that explores *test*; its fixtures are made once, so what changes belongs inside."""
 
     @functools.wraps(test)
     def explored(*args: Any, request: pytest.FixtureRequest, **fixtures: Any) -> None:
@@ -116,7 +118,7 @@ class Explore(Protocol):
 
 @pytest.fixture
 def explore(request: pytest.FixtureRequest) -> Explore:
-    """``explore(main, ...)``, which fails the test with the report when a schedule fails, and else returns what it found.
+    """``explore(main, ...)``, which fails the test with the report when a schedule fails, else returns what it found.
 
     ``--explore-seconds`` and ``--explore-token`` on pytest's command line hold where the test says nothing else.
     """

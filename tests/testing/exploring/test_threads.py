@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from linecook.testing.exploring.control import Control, OldestFirst
+from linecook.testing.exploring.control import Control, Endless, OldestFirst
 from linecook.testing.exploring.threads import ControlledThread
 
 variable = contextvars.ContextVar("variable", default="unset")
@@ -62,7 +62,6 @@ def test_a_thread_says_where_it_stands(control):
 
     thread = ControlledThread(body)
     thread.step()
-    thread.step()
     assert thread.at.file == __file__
     assert (thread.at.function, thread.at.why) == ("hop", "call")
     assert thread.at.line == hop.__code__.co_firstlineno
@@ -82,8 +81,8 @@ def test_go_on_spares_the_steps_and_sees_every_point(control):
     whys = []
     thread = ControlledThread(body, go_on=lambda each: whys.append(each.at.why) or True)
     assert thread.step() == "ended"
-    assert whys == ["call", "call into C", *["call", "loop"] * 3]
-    assert thread.points == 8
+    assert whys == ["call into C", *["call", "loop"] * 3]  # of range, of hop, of the loop
+    assert thread.points == 8  # the beginning counts, but there is nothing to choose: nothing has happened yet
 
 
 def test_an_error_of_go_on_is_the_explorers_not_the_programs(control):
@@ -183,6 +182,65 @@ def test_a_sleeping_thread_tells_until_when(control):
     control.scheduler.advance_to(5.0)
     assert thread.can_go_on()
     assert thread.step() == "ended"
+
+
+def test_a_thread_that_spins_lets_others_go_on(control):
+    flag = []
+
+    def spins():
+        while not flag:
+            pass
+
+    spinning = ControlledThread(spins)
+    while spinning.state != "sleeping":
+        spinning.step()
+    assert spinning.points == 1000
+    flag.append(1)
+    control.scheduler.advance_to(spinning.deadline)
+    assert to_the_end(spinning).error is None
+
+
+def test_a_thread_that_spins_until_a_moment_comes_to_it(control):
+    import time
+
+    def spins():
+        end = time.monotonic() + 0.0005
+        while time.monotonic() < end:
+            pass
+
+    thread = ControlledThread(spins, go_on=lambda _thread: True)
+    while thread.step() != "ended":
+        control.scheduler.advance_to(thread.deadline)
+    assert 2_000 < thread.points <= 8_000
+
+
+def test_a_thread_without_an_end_is_ended_with_an_error_that_says_where():
+    def spins():
+        while True:
+            try:
+                hop()
+            except Exception:
+                pass
+
+    with Control(OldestFirst(), most_points=3_000) as control:
+        thread = ControlledThread(spins, name="spinner", go_on=lambda _thread: True)
+        while thread.step() != "ended":
+            control.scheduler.advance_to(thread.deadline)
+        with pytest.raises(Endless, match=r"spinner has passed 3,000 switch points without an end; it is at .*test_threads"):
+            thread.result()
+
+
+def test_what_the_explorer_does_on_a_thread_is_no_switch_point(control):
+    def body():
+        with thread.undisturbed():
+            hop()
+        hop()
+
+    whys = []
+    thread = ControlledThread(body)
+    while thread.step() != "ended":
+        whys.append(thread.at.why)
+    assert whys.count("call") == 1
 
 
 def test_current_thread_has_the_threads_name(control):

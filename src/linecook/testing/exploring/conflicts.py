@@ -1,4 +1,4 @@
-"""What was wrong with a schedule's accesses: an update that was lost, or a decision on what was true before an await."""
+"""What was wrong with a schedule's accesses: an update that was lost, a decision on what was true before an await."""
 
 from __future__ import annotations
 
@@ -47,9 +47,7 @@ class Conflict:
         for one in seen:
             if one.where in about:
                 told.setdefault(one.step, {})[_access(one)] = None
-        return tuple(
-            replace(step, accesses=(*step.accesses, *told.get(place, ()))) for place, step in enumerate(steps)
-        )
+        return tuple(replace(step, accesses=(*step.accesses, *told.get(place, ()))) for place, step in enumerate(steps))
 
 
 def _access(seen: Seen) -> Access:
@@ -84,8 +82,10 @@ def _before(write: Seen, earlier: Sequence[Seen], steps: Sequence[Step]) -> Conf
         own = any(one.party == read.party and one.does == "write" and _touch(one, read) for one in between)
         if own:
             continue
-        kind: Literal["lost update", "stale check"] = "stale check" if renewed or read.where != write.where else "lost update"
-        return Conflict(kind, read, others[-1], write, _waits(read, write, steps))
+        checked = renewed or read.where != write.where
+        return Conflict(
+            "stale check" if checked else "lost update", read, others[-1], write, _waits(read, write, steps)
+        )
     return None
 
 

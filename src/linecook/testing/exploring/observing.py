@@ -1,7 +1,7 @@
 """Looks on while the failing schedule runs once more: which plain state each step of the user's code reads and writes.
 
-By ``sys.settrace``, line by line, on the thread of the loop; a search is never slowed down by it. Objects are looked into
-without running any code of theirs: a property, or an item behind a ``__getitem__``, is not seen.
+By ``sys.settrace``, line by line, on the thread of the loop; a search is never slowed down by it. Objects are looked
+into without running any code of theirs: a property, or an item behind a ``__getitem__``, is not seen.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Observation:
 
 
 def _find(frame: FrameType, mention: Mention) -> tuple[Where, Any, Any] | None:
-    """Return which state *mention* is in *frame*, its value, and the object that holds it; None: it is the frame's own."""
+    """Return which state *mention* is in *frame*, its value, and what holds it; None: it is the frame's own."""
     node = mention.node
     if mention.whole:
         value = _value(frame, node)
@@ -126,7 +126,7 @@ def _find(frame: FrameType, mention: Mention) -> tuple[Where, Any, Any] | None:
         return _variable(frame, node.id)
     if isinstance(node, ast.Attribute):
         base = _value(frame, node.value)
-        if base is _MISSING or isinstance(base, (ModuleType, type)) and not isinstance(node.ctx, ast.Store):
+        if base is _MISSING or (isinstance(base, (ModuleType, type)) and not isinstance(node.ctx, ast.Store)):
             return None
         held = _vars(base).get(node.attr, _MISSING)
         if callable(held) or (held is _MISSING and isinstance(node.ctx, ast.Load)):
@@ -193,7 +193,7 @@ def _slots(base: Any) -> Iterator[tuple[str, Any]]:
 
 def _item(base: Any, key: Any) -> Any:
     try:
-        return base[key] if not isinstance(base, dict) else dict.get(base, key, _MISSING)
+        return dict[Any, Any].get(base, key, _MISSING) if isinstance(base, dict) else base[key]  # pyright: ignore[reportUnknownArgumentType]
     except Exception:  # not there, or not hashable
         return _MISSING
 

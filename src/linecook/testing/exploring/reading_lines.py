@@ -1,7 +1,7 @@
 """What a line of source reads and writes of state that others may see: attributes, items, globals, outer variables.
 
-Read off the syntax tree: Python tells a tracer which line comes next, and not what it will touch. So this is what stands
-in the line itself; what a function that it calls touches is seen in that function's own lines.
+Read off the syntax tree: Python tells a tracer which line comes next, and not what it will touch. So this is what
+stands in the line itself; what a function that it calls touches is seen in that function's own lines.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ _CHANGES = frozenset((
     "symmetric_difference_update",
 ))  # fmt: skip
 _LOOKS = frozenset(("get", "keys", "values", "items", "copy", "count", "index"))
-_LOOKING = frozenset(("len", "sum", "max", "min", "sorted", "list", "tuple", "set", "dict", "any", "all", "bool", "iter"))
+_LOOKING = frozenset(
+    ("len", "sum", "max", "min", "sorted", "list", "tuple", "set", "dict", "any", "all", "bool", "iter")
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,22 +15,22 @@ _ROWS = 80
 
 _REPAIRS: dict[Kind, str] = {
     "deadlock": "take the locks in one order everywhere; or don't await somebody else while holding what he needs.",
-    "leaked task": "keep the task, and await or cancel it before you return: a TaskGroup, or linecook's scope(), does both.",
+    "leaked task": "keep the task, and await or cancel it before you return: a TaskGroup or a scope() does both.",
     "lost update": "use update(fn), or edit(): nothing comes in between; or read again after the await.",
-    "exception never retrieved": "await every task, or start them in a TaskGroup or scope(), which raise what they raise.",
-    "swallowed cancellation": "raise CancelledError again after your clean-up; catch Exception rather than BaseException.",
+    "exception never retrieved": "await every task, or start it in a TaskGroup or scope(), which raise what it raises.",
+    "swallowed cancellation": "raise CancelledError again after your clean-up; catch Exception, not BaseException.",
     "hang": "see that the loop that spins awaits something that can happen.",
     "exception": "",
     "invariant": "",
 }
 _OF_CONFLICTS = {
-    "lost update": "keep it in a Shared and use update(fn); or hold one asyncio.Lock from the read to the write; or read it "
-    "again after the await.",
+    "lost update": "keep it in a Shared and use update(fn); or hold one asyncio.Lock from the read to the write; or read "
+    "it again after the await.",
     "stale check": "check again after the await, or hold one asyncio.Lock from the check to what follows from it.",
 }
 _LABELS = {
     "shown on the stock loop": "",
-    "not on the stock loop": "needs one more await, an eager task, another loop or Python (all stock schedules were tried)",
+    "not on the stock loop": "needs one more await, an eager task, another loop or Python (stock ones were all tried)",
     "not known on the stock loop": "needs one more await, an eager task, another loop or Python, or a longer search",
     "without the GIL": "",
 }
@@ -47,7 +47,8 @@ def told(failure: Failure, schedules: int, conflict: Conflict | None = None) -> 
     if conflict is not None:
         parts.append(_explained(conflict))
     if failure.accesses and conflict is None:
-        parts.append("\n".join(f"{one.party} {one.kind}s {one.what} = {one.value} at {_short(one.place)}" for one in failure.accesses))
+        told = [f"{one.party} {one.kind}s {one.what} = {one.value} at {_short(one.place)}" for one in failure.accesses]
+        parts.append("\n".join(told))
     if failure.waits:
         parts.append("\n".join(failure.waits))
     parts.append(_table(failure.steps))
@@ -95,7 +96,7 @@ def _table(steps: Sequence[Step]) -> str:
     if len(rows) > _ROWS:
         rows = [*rows[: _ROWS // 2], f"      … {len(rows) - _ROWS} steps left out", *rows[-_ROWS // 2 :]]
     head = "      " + "  ".join(name[:width].ljust(width) for name in columns).rstrip()
-    legend = []
+    legend: list[str] = []
     if any(step.overtakes for step in steps):
         legend.append("> arrives before something that is ready")
     if any(step.deviates and not step.overtakes for step in steps):
