@@ -73,13 +73,13 @@ def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str
         return None
     plain = _explored(obj, {**marks[-1].kwargs})
     setattr(collector.obj, name, plain)  # where pytest, and others' plugins, look for the function again
-    return list(collector._genfunctions(name, plain))  # pytest's own way
+    generate: Callable[..., Any] = collector._genfunctions  # pyright: ignore[reportUnknownMemberType]
+    return list(generate(name, plain))  # pytest's own way
 
 
 def _marks_on(obj: object) -> list[pytest.Mark]:
     marks: Any = getattr(obj, "pytestmark", [])
-    several: list[pytest.Mark] = marks if isinstance(marks, list) else [marks]
-    return several
+    return [*marks] if isinstance(marks, (list, tuple)) else [marks]  # pyright: ignore[reportUnknownVariableType]
 
 
 def _explored(test: Callable[..., Any], options: dict[str, Any]) -> Callable[..., None]:

@@ -24,8 +24,8 @@ _REPAIRS: dict[Kind, str] = {
     "invariant": "",
 }
 _OF_CONFLICTS = {
-    "lost update": "keep it in a Shared and use update(fn); or hold one asyncio.Lock from the read to the write; or read "
-    "it again after the await.",
+    "lost update": "keep it in a Shared and use update(fn); or hold one asyncio.Lock from the read to the write; or "
+    "read it again after the await.",
     "stale check": "check again after the await, or hold one asyncio.Lock from the check to what follows from it.",
 }
 _LABELS = {
