@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from .loop import ExploredLoop, Handle
     from .threads import ControlledThread
 
 Fault = Literal["raise", "hang", "late", "twice", "death"]
+FaultKind = Literal["raise", "hang", "late", "twice", "death", "cancel"]
+FAULTS: frozenset[FaultKind] = frozenset(get_args(FaultKind))
 
 
 class Arrival:

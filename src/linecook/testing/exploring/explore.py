@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, Literal
 
 from ..._core.errors import UsageError
 from .accesses import accesses_of, awaits_of
+from .arrivals import FAULTS, FaultKind
 from .conflicts import conflict_in
 from .choices import Chooses, Plan, cost_of
 from .exploration import Exploration, Failure, Label
 from .failures import Found, check_invariant
 from .mistakes import ReplayMismatch
 from .observing import Observation
-from .search import Search, shrink
+from .search import Search, smallest
 from .sittings import Sitting
 from .switching import Points
 from .report import told
@@ -36,6 +37,7 @@ def explore(
     seconds: float | None = None,
     overtakings: int = 2,
     faults: int = 0,
+    fault_kinds: Collection[FaultKind] = FAULTS,
     tier: Tier = "stock",
     points: Points = "gil",
     seed: int = 0,
@@ -56,8 +58,10 @@ def explore(
       schedules: most schedules; None: 2,000, or without a bound when *seconds* is given.
       seconds: most seconds, of real time; None: 30, or without a bound when *schedules* is given.
       overtakings: most of them in one schedule, ≥ 0.
-      faults: most faults in one schedule: an await on the outside that fails, hangs or is late, a worker that dies, a
-        cancel at some await; 0: none.
+      faults: most faults in one schedule; 0: none.
+      fault_kinds: which: ``"raise"``, an await on the outside that fails; ``"hang"``, one that is never answered, and so
+        a deadlock where no time-out ends it; ``"late"``, answered after all others; ``"twice"``, a body that is run
+        twice; ``"death"`` of a worker process; ``"cancel"`` at some await. All by default.
       tier: ``"stock"``, what a stock loop can do; ``"any"``: after that, also holding a task's next step back, as
         another loop, an eager task or one more ``await`` would. Such a finding is a warning.
       points: where threads may be interrupted: ``"gil"`` or ``"opcodes"``, as without the GIL.
@@ -84,9 +88,10 @@ def explore(
     recipe = None if token is None else read_token(token)
     if recipe is not None:
         tier, points = recipe.settings["tier"], recipe.settings["points"]
-        faults = max(faults, recipe.settings["faults"])
+        fault_kinds = recipe.settings["faults"]
+        faults = max(faults, int(bool(fault_kinds)))
         seed = recipe.settings["seed"]
-    world = World(main, invariant, most_steps=steps, faults=faults > 0, seed=seed)
+    world = World(main, invariant, most_steps=steps, faults=_kinds(faults, fault_kinds), seed=seed)
     with Sitting(world, points) as sitting:
         note = ""
         if recipe is not None:
@@ -150,12 +155,12 @@ class _Exploring:
         )
 
     def _found(self, plan: Chooses, found: Found, tier: Tier) -> Exploration:
-        best = _smallest(self._world, plan, found)
+        best = smallest(plan, lambda candidate: found.is_like(self._world.run(candidate)))
         failure = _failure(self._world, best, found, self._label(tier, best), self._points, self._count)
         verdict = f"schedule {self._count} failed: {failure.kind}: {failure.message}"
         return Exploration(failure, self._count, verdict, False, self._sitting.seconds())
 
-    def _label(self, tier: Tier, plan: Plan) -> Label:
+    def _label(self, tier: Tier, plan: Chooses) -> Label:
         if self._points == "opcodes" and self._sitting.had_threads():
             return "without the GIL"
         if tier == "stock":
@@ -180,13 +185,6 @@ def _words(tier: Tier, search: Search, count: int, overtakings: int, faults: int
     return f"{schedules} ({search.systematic + 1:,} cheapest first, {count - search.systematic - 1:,} sampled) with {bound}, which are not all"
 
 
-def _smallest(world: World, plan: Chooses, found: Found) -> Plan:
-    def fails(candidate: Plan) -> bool:
-        return found.is_like(world.run(candidate))
-
-    return shrink(tuple(plan.deviations), fails)
-
-
 def _failure(world: World, plan: Chooses, found: Found, label: Label, points: Points, count: int) -> Failure:
     """Run the failing schedule once more, noting what happens."""
     tracer = Tracer()
@@ -203,7 +201,7 @@ def _failure(world: World, plan: Chooses, found: Found, label: Label, points: Po
     assert again is not None
     cost = cost_of(Plan(plan.deviations) if not plan.log else plan)
     settings = {
-        "tier": "any" if world.holding else "stock", "points": points, "faults": int(world.faults), "seed": world.seed,
+        "tier": "any" if world.holding else "stock", "points": points, "faults": sorted(world.faults), "seed": world.seed,
     }  # fmt: skip
     token = write_token(Recipe(tuple(named.decisions), tuple(tracer.order), settings))
     failure = Failure(
@@ -246,12 +244,19 @@ def replay(main: Main, token: str, *, invariant: Callable[..., Any] | None = Non
     check_invariant(invariant)
     recipe = read_token(token)
     settings = recipe.settings
-    world = World(main, invariant, faults=settings["faults"] > 0, holding=settings["tier"] == "any", seed=settings["seed"])
+    world = World(main, invariant, faults=_kinds(1, settings["faults"]), holding=settings["tier"] == "any", seed=settings["seed"])
     with Sitting(world, settings["points"]):
         result = _replayed(world, recipe)
     if isinstance(result, str):
         raise ReplayMismatch(f"the token doesn't fit this program: {result}")
     return result
+
+
+def _kinds(faults: int, kinds: Collection[FaultKind]) -> frozenset[FaultKind]:
+    unknown = set(kinds) - FAULTS
+    if unknown or isinstance(kinds, str):
+        raise UsageError(f"explore's fault_kinds must be some of {sorted(FAULTS)}, not {kinds!r}")
+    return frozenset(kinds) if faults else frozenset()
 
 
 def _check(overtakings: int, faults: int, schedules: int | None, seconds: float | None, steps: int) -> None:

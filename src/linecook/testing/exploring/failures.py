@@ -69,10 +69,12 @@ class Watch:
                 self.violation = found
 
     def at_end(self, main: asyncio.Task[Any]) -> Found | None:
-        """Look when *main* has ended well."""
-        if self._invariant is None:
+        """Look when *main* has ended, well or by a fault; its result is asked for only if there is one."""
+        if self._invariant is None or not main.done():
             return None
-        return self._violated(main.result()) if self._takes_result else self._violated()
+        if not self._takes_result:
+            return self._violated()
+        return None if main.cancelled() or main.exception() is not None else self._violated(main.result())
 
     def _violated(self, *result: Any) -> Found | None:
         assert self._invariant is not None
@@ -122,10 +124,12 @@ def _takes_one(invariant: Callable[..., Any]) -> bool:
     return len(needed) == 1
 
 
-def main_failed(main: asyncio.Task[Any]) -> Found | None:
+def main_failed(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
     """Return the exception out of main, unless it is a fault that was injected and went through."""
+    if not main.done():
+        return None
     if main.cancelled():
-        return Found("exception", "main was cancelled", asyncio.CancelledError())
+        return None if loop.has_injected_cancel else Found("exception", "main was cancelled", asyncio.CancelledError())
     error = main.exception()
     if error is None or is_injected(error):
         return None
@@ -179,8 +183,10 @@ def swallowed(loop: ExploredLoop) -> Found | None:
     return None
 
 
-def leaked(loop: ExploredLoop) -> Found | None:
-    """Return a task that is alive when main has ended, unless it was asked to end."""
+def leaked(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
+    """Return a task that is alive when main has ended, unless it was asked to end, or main was ended by a fault."""
+    if not main.done() or main.cancelled() or is_injected(main.exception()):
+        return None
     alive = [task for task in asyncio.all_tasks(loop) if not task.cancelling() and not _is_keeper(task)]
     if not alive:
         return None

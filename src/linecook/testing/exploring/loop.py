@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._core.timers import timers_of
 from ...lanes.base import Lane
-from .arrivals import Arrival, HeldStep, ThreadStep
+from .arrivals import Arrival, FaultKind, HeldStep, ThreadStep
 from .cancels import Request
 from .choices import Chooses
 from .control import here
@@ -116,7 +116,7 @@ class ExploredLoop(RealThings, Executors, asyncio.AbstractEventLoop):
     Args:
       plan: decides at each point of choice.
       most_steps: how many handles may run before the program is said to hang.
-      faults: whether faults are among the options.
+      faults: which faults are among the options; empty: none.
       holding: whether a task's next step may be held back behind those of others (tier "any").
       tracer: notes what happens, for a report or a token; None: nobody does.
 
@@ -124,6 +124,7 @@ class ExploredLoop(RealThings, Executors, asyncio.AbstractEventLoop):
       cancels: every cancellation that was asked for.
       complaints: what was given to the exception handler, without a handler of the program's own.
       escapes: the errors for real things that the program tried to do.
+      has_injected_cancel: whether a task was cancelled by the explorer.
       steps: handles run so far.
       tasks: what ``create_task`` made, held weakly: a task that nobody holds may be collected, as it would be.
     """
@@ -135,7 +136,7 @@ class ExploredLoop(RealThings, Executors, asyncio.AbstractEventLoop):
         plan: Chooses,
         *,
         most_steps: int = 100_000,
-        faults: bool = False,
+        faults: frozenset[FaultKind] = frozenset(),
         holding: bool = False,
         tracer: Tracer | None = None,
     ) -> None:
@@ -163,6 +164,7 @@ class ExploredLoop(RealThings, Executors, asyncio.AbstractEventLoop):
         self.cancels: list[Request] = []
         self.complaints: list[dict[str, Any]] = []
         self.escapes: list[EscapedControl] = []
+        self.has_injected_cancel = False
         self.steps = 0
         self.after_step: Callable[[], None] | None = None
         self.inject: Callable[[Arrival], BaseException] | None = None
@@ -499,6 +501,7 @@ class ExploredLoop(RealThings, Executors, asyncio.AbstractEventLoop):
             if option.arrival.arrive_faulty(self, option.fault):
                 self._outside.append(option.arrival)
         elif isinstance(option, Cancellation):
+            self.has_injected_cancel = True
             option.task.cancel("a cancel at this await, injected by the explorer")
 
     def _let_come(self, arrival: Arrival) -> None:
@@ -547,8 +550,9 @@ class ExploredLoop(RealThings, Executors, asyncio.AbstractEventLoop):
         """Add to *options* each arrival with each of its faults, and a cancel at each await; return how many."""
         before = len(options)
         arrivals = [option for option in options if isinstance(option, Arrival)]
-        options += [FaultyArrival(arrival, fault) for arrival in arrivals for fault in arrival.faults]
-        for ref in self.tasks:
+        kinds = self._faults
+        options += [FaultyArrival(one, fault) for one in arrivals for fault in one.faults if fault in kinds]
+        for ref in self.tasks if "cancel" in kinds else ():
             task = ref()
             if task is not None and not task.done() and task._fut_waiter is not None and not task.cancelling():  # type: ignore[attr-defined]  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
                 options.append(Cancellation(task))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from .choices import Chooses, Cost, Deviation, Offer, Plan, Trial, Walk, cost_of
 
-ALONE = 60  # schedules that are cheapest first before samples mix in
+STRICT = 64  # schedules that are cheapest first, before turns are shared out and samples mix in
 SHARE = 3  # every so many schedules, one is a sample
 
 Path = tuple[Deviation, ...]
@@ -44,7 +44,7 @@ class Search:
         yield Plan()
         while any(self._waiting.values()):
             self._asked += 1
-            if self._asked > ALONE and self._asked % SHARE == 0 and self._samples < 50_000:
+            if self._asked > STRICT and self._asked % SHARE == 0 and self._samples < 50_000:
                 yield self._sample()
             else:
                 self.systematic += 1
@@ -74,9 +74,9 @@ class Search:
         return {level: bool(queues) for level, queues in self._waiting.items()}
 
     def _cheapest(self) -> Path:
-        """Take the next schedule: half of the turns for the cheapest level, a quarter for the next, and so on."""
+        """Take the next schedule: in the end half of the turns are for the cheapest level, a quarter for the next…"""
         levels = sorted((level for level, queues in self._waiting.items() if queues), key=lambda level: (sum(level), level))
-        turn = self.systematic
+        turn = self.systematic if self._asked > STRICT else 0
         at = 0
         while at < len(levels) - 1 and turn & 1:
             turn >>= 1
@@ -113,7 +113,36 @@ def _levels(offer: Offer, spent: Cost) -> Iterator[tuple[int, tuple[int, int]]]:
         yield option, (spent.faults + 1, spent.overtakings)
 
 
-def shrink(path: Sequence[Deviation], run: Callable[[Plan], bool], most: int = 400) -> Plan:
+def smallest(found: Chooses, run: Callable[[Chooses], bool], most: int = 300) -> Chooses:
+    """Return the cheapest plan found that fails as *found* does: fewest faults, overtakings, deviations, in this order.
+
+    Args:
+      found: a plan that was run and failed.
+      run: runs a plan and says whether it fails in the same way.
+      most: most plans to run for each of: making the plan smaller, and searching for one of a cheaper level.
+    """
+    best = shrink(tuple(found.deviations), run, most)
+    cost = cost_of(best)
+    for faults in range(cost.faults + 1):
+        for overtakings in range(cost.overtakings + 1 if faults < cost.faults else cost.overtakings):
+            cheaper = _first(Search(overtakings, faults, 0), run, most)
+            if cheaper is not None:
+                return shrink(tuple(cheaper.deviations), run, most)
+    return best
+
+
+def _first(search: Search, run: Callable[[Chooses], bool], most: int) -> Chooses | None:
+    """Return the first of at most *most* plans that fails."""
+    for count, plan in enumerate(search.plans()):
+        if count >= most:
+            return None
+        if run(plan):
+            return plan
+        search.learn(plan)
+    return None
+
+
+def shrink(path: Sequence[Deviation], run: Callable[[Chooses], bool], most: int) -> Chooses:
     """Return a cheaper plan that fails in the same way: fewest faults, then overtakings, then deviations.
 
     Args:

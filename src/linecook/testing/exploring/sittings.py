@@ -15,7 +15,7 @@ from .chance import Chance
 from .control import Control, here
 from .refusals import Refusals
 from .switching import Points
-from .tasks import ExploredTask
+from .tasks import ExploredTask, ordered
 from .world import World
 
 _monotonic = time.monotonic  # the real one: the stand-ins are in place while schedules run
@@ -37,6 +37,7 @@ class Sitting:
     def __enter__(self) -> Self:
         self._control.__enter__()
         self._chance.take_over()
+        vars(asyncio.tasks)["set"] = ordered  # found there before the builtin
         self._tasks = asyncio.Task, asyncio.tasks.Task
         asyncio.Task = asyncio.tasks.Task = ExploredTask  # type: ignore[misc]  # for who makes them without the loop
         self._refusals.put_in_place()
@@ -50,6 +51,7 @@ class Sitting:
         if self._was_collecting:
             gc.enable()
         self._looking()
+        del vars(asyncio.tasks)["set"]
         asyncio.Task, asyncio.tasks.Task = self._tasks  # type: ignore[misc]
         self._refusals.put_back()
         self._chance.give_back()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from contextvars import Context
 from typing import Any, TypeVar
 
@@ -75,3 +75,9 @@ class ExploredFuture(asyncio.Future[T]):
 
     def __hash__(self) -> int:
         return self.number
+
+
+def ordered(given: Iterable[Any] = ()) -> Any:
+    """Stand in for ``set`` in ``asyncio.tasks``: ``as_completed`` makes its tasks in the order of a set of coroutines."""
+    kept = dict.fromkeys(given)
+    return set(kept) if all(isinstance(one, asyncio.Future) for one in kept) else kept.keys()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..._core.errors import UsageError
-from .arrivals import ThreadStep
+from .arrivals import FaultKind, ThreadStep
 from .chance import Chance
 from .choices import Chooses, Plan
 from .control import Control, here
@@ -40,7 +40,7 @@ class World:
     main: Main
     invariant: Callable[..., Any] | None = None
     most_steps: int = 100_000
-    faults: bool = False
+    faults: frozenset[FaultKind] = frozenset()
     holding: bool = False
     seed: int = 0
     control: Control | None = None
@@ -127,8 +127,8 @@ class World:
             found = Found("hang", f"the program has not ended after {loop.steps:,} steps (steps= allows more)")
         except SystemExit as error:
             found = Found("exception", f"main raised {error!r}", error)
-        found = self._lost() or found or watch.violation or main_failed(main) or watch.at_end(main)
-        found = found or complaint(loop.complaints) or unretrieved(loop, main) or swallowed(loop) or leaked(loop)
+        found = self._lost() or found or watch.violation or main_failed(loop, main) or watch.at_end(main)
+        found = found or complaint(loop.complaints) or unretrieved(loop, main) or swallowed(loop) or leaked(loop, main)
         loop.after_step = None
         self._wind_down(loop, main)
         return found
@@ -152,7 +152,7 @@ class World:
         if not left and not loop.began_generators:
             return
         loop._plan = Plan()  # pyright: ignore[reportPrivateUsage]
-        loop._faults = False  # pyright: ignore[reportPrivateUsage]
+        loop._faults = frozenset()  # pyright: ignore[reportPrivateUsage]
         loop.tracer = None
         loop._most_steps = loop.steps + _WINDING_DOWN  # pyright: ignore[reportPrivateUsage]
         try:
