@@ -187,10 +187,9 @@ def leaked(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
     """Return a task that is alive when main has ended, unless it was asked to end, or main was ended by a fault."""
     if not main.done() or main.cancelled() or is_injected(main.exception()):
         return None
-    alive = [task for task in asyncio.all_tasks(loop) if not task.cancelling() and not _is_keeper(task)]
+    alive = [task for task in loop.alive() if not task.cancelling() and not _is_keeper(task)]
     if not alive:
         return None
-    alive.sort(key=hash)
     names = ", ".join(f"{task.get_name()} ({_what(task)})" for task in alive[:5])
     more = f" and {len(alive) - 5} more" if len(alive) > 5 else ""
     return Found("leaked task", f"main has ended, and still alive: {names}{more}")

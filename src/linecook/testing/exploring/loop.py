@@ -291,6 +291,10 @@ class ExploredLoop(RealThings, Executors, asyncio.AbstractEventLoop):
         for agen in agens:
             await agen.aclose()
 
+    def alive(self) -> list[ExploredTask[Any]]:
+        """Return the tasks that have not ended, in the order in which they were made."""
+        return [task for ref in self.tasks if (task := ref()) is not None and not task.done()]
+
     def explored_lane(self, name: str) -> Lane:
         """Return linecook's lane called *name*, under exploration; asked for by ``Runtime.lane``."""
         from .lanes import ExploredProcessLane, ExploredThreadLane

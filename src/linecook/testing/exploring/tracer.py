@@ -191,7 +191,7 @@ class Tracer:
 
     def stopped(self, loop: ExploredLoop) -> None:
         """Note who waits for what: nothing can go on."""
-        tasks = sorted((task for task in asyncio.all_tasks(loop) if not task.done()), key=self.path)
+        tasks = sorted(loop.alive(), key=self.path)
         for task in tasks:
             place = place_of(task)
             text = f"{self._called(task)} waits at {place}: {text_at(place)}" if place else f"{self._called(task)} waits"

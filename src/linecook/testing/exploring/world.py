@@ -23,6 +23,7 @@ from .tracer import Tracer
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
 
+_GARBAGE = 5_000  # young objects that may pile up before they are collected
 _WINDING_DOWN = 20_000  # steps that tasks left over have for their clean-up
 
 
@@ -48,6 +49,7 @@ class World:
     had_threads: bool = False
     loop: ExploredLoop | None = None
     losses: list[Any] = field(default_factory=list)
+    _sweeps: int = 0
 
     def run(self, plan: Chooses, tracer: Tracer | None = None) -> Found | None:
         """Run the schedule of *plan*; return what was wrong with it, or None.
@@ -60,7 +62,6 @@ class World:
             plan, most_steps=self.most_steps, faults=self.faults, holding=self.holding, tracer=tracer
         )
         hooks = sys.get_asyncgen_hooks()
-        garbage = gc.get_count()[0]
         asyncio._set_running_loop(loop)
         sys.set_asyncgen_hooks(firstiter=loop.first_iteration, finalizer=loop.finalized)
         self.loop = loop
@@ -82,8 +83,13 @@ class World:
             loop.close()
             sys.set_asyncgen_hooks(*hooks)
             asyncio._set_running_loop(None)
-            if gc.get_count()[0] > garbage + 20_000:
-                gc.collect(1)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Collect what schedules have left behind, now and then: in between two, where it changes none of them."""
+        if gc.get_count()[0] > _GARBAGE:
+            self._sweeps += 1
+            gc.collect(0 if self._sweeps % 64 else 1)
 
     # -- what threads ask ----------------------------------------------------------------------------------------
 
@@ -148,7 +154,7 @@ class World:
 
     def _wind_down(self, loop: ExploredLoop, main: asyncio.Task[Any]) -> None:
         """End what is left, as ``asyncio.run`` does, so that nothing of this schedule lives on in the next."""
-        left = [task for task in asyncio.all_tasks(loop) if not task.done()]
+        left = loop.alive()
         if not left and not loop.began_generators:
             return
         loop._plan = Plan()  # pyright: ignore[reportPrivateUsage]
@@ -156,7 +162,7 @@ class World:
         loop.tracer = None
         loop._most_steps = loop.steps + _WINDING_DOWN  # pyright: ignore[reportPrivateUsage]
         try:
-            for task in sorted(left, key=hash):
+            for task in left:
                 task.cancel()
             loop.run(lambda: all(task.done() for task in left))
             if loop.began_generators:
