@@ -32,6 +32,8 @@ ORDER = (
     "board",
     "watch_http",
     "watch_spawn",
+    "explore_suite",
+    "explore_speed",
 )
 
 

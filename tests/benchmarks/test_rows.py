@@ -11,11 +11,15 @@ from benchmarks.harness.deaths import Start
 from benchmarks.harness.meter import Meter, WrongAnswer
 from benchmarks.rows import hung_processes, process_1mb
 from benchmarks.rows.cpu_1ms import burn
+from benchmarks.rows.explore_suite import Found, programs
 from benchmarks.rows.hung_processes import warm
 from benchmarks.rows.interactive_under_load import Log
 from benchmarks.rows.limit_tokens import Log as Spent
 
 Size = dict[str, Any]
+
+SEARCHED = [Found(name, found=True) for names in programs(72) for name in names]
+LOST = [Found(SEARCHED[0].name, found=True, again=False), *SEARCHED[1:]]
 
 # row: a tiny size, right answers, and answers that must not pass
 CASES: dict[str, tuple[Size, Any, list[Any]]] = {
@@ -77,6 +81,8 @@ CASES: dict[str, tuple[Size, Any, list[Any]]] = {
             {"timed": {"plain": [], "watched": []}, "answers": [3] * 3},
         ],
     ),
+    "explore_suite": ({"repeats": 1, "every": 72}, SEARCHED, [SEARCHED[1:], LOST, []]),
+    "explore_speed": ({"schedules": 3}, (3, 2), [(2, 2), (3, 0)]),
 }
 
 

@@ -120,10 +120,11 @@ BUGS: dict[str, Bug] = {
 CONTROLS: dict[str, int] = {
     "call_soon_order": 0,
     "callback_after_step": 0,
-    "locked_counter": 1,
+    "locked_counter": 0,
     "no_await_between": 0,
     "optimistic_retry": 0,
-    "slot_given_back": 1,
+    "slot_given_back": 0,
+    "slot_survives_faults": 1,
     "condition_loop": 0,
     "single_flight": 0,
     "group_cleans_up": 0,

@@ -18,7 +18,7 @@ async def spend(own: Shared[int], other: Shared[int], cents: int) -> None:
         if own.value + other.value >= cents:
             own.value -= cents
 
-    await transaction(take)
+    transaction(take)
 
 
 async def main() -> None:

@@ -1,0 +1,111 @@
+"""The comparison as Markdown: what each explorer found, in how many schedules, and every row that linecook loses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.histories.expected import BUGS, CONTROLS
+
+BEGIN, END = "<!-- figures of benchmarks/explorers/run.py -->", "<!-- end of figures -->"
+Tries = Sequence[Mapping[str, Any]]
+
+
+def best(tries: Tries) -> Mapping[str, Any] | None:
+    """Return the setting that found the bug in the fewest schedules; None: none did."""
+    found = [one for one in tries if one["verdict"] == "found"]
+    return min(found, key=lambda one: one["schedules"], default=None)
+
+
+def cell(tries: Tries) -> str:
+    """Return what stands in the table: schedules until found, or what was said instead."""
+    if found := best(tries):
+        return str(found["schedules"])
+    verdicts = {one["verdict"] for one in tries}
+    for verdict, words in (
+        ("something else", "another failure"),
+        ("claims there is none", '"there is none"'),
+        ("nothing found", "–"),
+    ):
+        if verdict in verdicts:
+            return words
+    return "doesn't run"
+
+
+def alarms(tries: Tries) -> str:
+    """Return how many settings raised a false alarm about a program that is right."""
+    false = sum(one["verdict"] in ("found", "something else") for one in tries)
+    ran = sum(one["verdict"] != "doesn't run" for one in tries)
+    if not ran:
+        return "doesn't run"
+    return f"**{false} of {ran} settings**" if false else "none"
+
+
+def page(results: Mapping[str, Mapping[str, Tries]]) -> str:
+    """Return all tables."""
+    explorers = list(results)
+    programs = [name for name in BUGS if any(name in results[one] for one in explorers)]
+    rights = [name for name in CONTROLS if any(name in results[one] for one in explorers)]
+    return "\n".join(
+        [
+            *_summary(results, programs, rights),
+            "",
+            *_rows("bug", programs, explorers, lambda explorer, name: cell(results[explorer].get(name, ()))),
+            "",
+            *_rows("right program", rights, explorers, lambda explorer, name: alarms(results[explorer].get(name, ()))),
+            "",
+            "Where linecook needs more schedules than another explorer's best setting, or misses what it finds: "
+            + (", ".join(_lost(results, programs)) or "nowhere")
+            + ".",
+        ]
+    )
+
+
+def _summary(results: Mapping[str, Mapping[str, Tries]], programs: Sequence[str], rights: Sequence[str]) -> list[str]:
+    lines = [
+        "| explorer | setting | bugs found | says there is none, wrongly | false alarms | seconds |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for explorer, of_it in results.items():
+        for setting in _settings(of_it):
+            tried = {name: one for name in of_it for one in of_it[name] if one["setting"].startswith(setting)}
+            found = sum(tried[name]["verdict"] == "found" for name in programs if name in tried)
+            wrong = sum(tried[name]["verdict"] == "claims there is none" for name in programs if name in tried)
+            false = sum(tried[name]["verdict"] in ("found", "something else") for name in rights if name in tried)
+            seconds = sum(one["seconds"] for one in tried.values())
+            lines.append(
+                f"| {explorer} | {setting} | {found} of {len(programs)} | {wrong} | {false} of {len(rights)} "
+                f"| {seconds:.0f} |"
+            )
+    return lines
+
+
+def _settings(of_it: Mapping[str, Tries]) -> list[str]:
+    names = dict.fromkeys(one["setting"].removesuffix(", one worker") for tries in of_it.values() for one in tries)
+    return list(names)
+
+
+def _rows(title: str, names: Sequence[str], explorers: Sequence[str], text: Any) -> list[str]:
+    lines = [f"| {title} | {' | '.join(explorers)} |", "| --- |" + " --- |" * len(explorers)]
+    lines += [f"| {name} | {' | '.join(text(explorer, name) for explorer in explorers)} |" for name in names]
+    return lines
+
+
+def _lost(results: Mapping[str, Mapping[str, Tries]], programs: Sequence[str]) -> list[str]:
+    lost = []
+    for name in programs:
+        ours = best(results.get("linecook", {}).get(name, ()))
+        for explorer in results:
+            theirs = best(results[explorer].get(name, ()))
+            if theirs and (ours is None or theirs["schedules"] < ours["schedules"]):
+                mine = ours["schedules"] if ours else "not found"
+                lost.append(f"{name} ({mine}, {explorer} {theirs['schedules']})")
+    return lost
+
+
+def write(path: Path, text: str) -> None:
+    """Put *text* between the marks of the page."""
+    before, _, rest = path.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
