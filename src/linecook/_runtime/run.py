@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from .._core.callframe import call_from
 from .._core.errors import UsageError
 from .._core.supervise import end_all_tasks
+from .quit import take_quit
 from .runtime import Runtime
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ def run(
     show: Literal["report"] | None = None,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> T:
-    """Run *main* to its end on a new event loop and a runtime of its own, and return its result.
+    r"""Run *main* to its end on a new event loop and a runtime of its own, and return its result.
 
     Args:
       main: a call of an agent or tool, or a plain coroutine.
@@ -46,9 +47,10 @@ def run(
       RuntimeError: an event loop runs in this thread already: ``await`` the call instead.
 
     Ctrl-C once: fan-outs take in no new items, what runs is finished. Twice: everything is cancelled. The third time
-    ends the process at once, also inside C code. While the program runs, the garbage collector's first threshold is
-    raised. Tasks that *main* leaves behind are cancelled and have 5 s for their clean-up; one that still runs then is
-    reported and left. Abandoned threads delay neither the return nor the exit of the interpreter.
+    ends the process at once, also inside C code. Ctrl-\ prints to stderr who waits on what and what is stuck (see
+    ``linecook.observe.diagnose``), and the program goes on. While the program runs, the garbage collector's first
+    threshold is raised. Tasks that *main* leaves behind are cancelled and have 5 s for their clean-up; one that still
+    runs then is reported and left. Abandoned threads delay neither the return nor the exit of the interpreter.
     """
     if not isinstance(main, Coroutine):  # pyright: ignore[reportUnnecessaryIsInstance]
         call_from(main)  # raises, saying what to write
@@ -79,7 +81,7 @@ class _Program:
     def run(self, main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None) -> T:
         # Ctrl-C is ours first and last: the collection that follows the old threshold is no place for an interrupt,
         # which Python drops in a weak reference's callback (tests/luck/test_interrupt.py).
-        restore = [self._take_ctrl_c(), self._raise_threshold()]
+        restore = [self._take_ctrl_c(), take_quit(), self._raise_threshold()]
         try:
             with asyncio.Runner(loop_factory=loop_factory) as runner:
                 self._loop = runner.get_loop()

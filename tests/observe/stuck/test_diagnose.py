@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from linecook import Runtime, agent, fail_after, scope, settle, tool
+from linecook import Runtime, Shared, agent, fail_after, scope, settle, tool
 from linecook.observe import Diagnosis, diagnose
 from tests.aside import aside
 
@@ -363,3 +363,24 @@ def _look_at_many(loop: asyncio.AbstractEventLoop) -> tuple[dict[str, int], list
 def test_a_senseless_bound_is_refused() -> None:
     with pytest.raises(ValueError, match="most=0"):
         diagnose(most=0)
+
+
+async def test_two_edits_that_wait_for_each_other() -> None:
+    class Crossed:
+        left, right = Shared(1, name="left"), Shared(2, name="right")
+
+    async def edits(first: Shared[int], second: Shared[int]) -> None:
+        async with first.edit():
+            await asyncio.sleep(0)
+            async with second.edit():
+                pass
+
+    async with under_way(edits(Crossed.left, Crossed.right), edits(Crossed.right, Crossed.left)):
+        found = await look()
+    (deadlock,) = found.deadlocks
+    assert {wait.what.partition(",")[0] for wait in deadlock.circle} == {
+        "the edit of Shared 'left'",
+        "the edit of Shared 'right'",
+    }
+    assert deadlock.circle[0].holders[0].place.endswith("async with first.edit():")
+    assert "update(fn)" in deadlock.cure

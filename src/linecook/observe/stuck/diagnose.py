@@ -11,11 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from ..live.showing import due_fanouts
+from ..place import Spot
 from .cancels import cancellation_of
 from .diagnosis import Deadlock, Diagnosis, Holder, TaskWait
 from .graph import Graph
 from .idle import what_is_left
 from .left import left_among
+from .noted import holders_noted, last_said, orders_found
 from .posts import LOCKS, Post, look_at
 from .reach import can_be_judged, unreachable
 from .sightings import SIGHTINGS, all_tasks
@@ -78,7 +80,7 @@ class Found:
         """Return it as records."""
         posts = list(self.graph.posts.values())
         lost = self._lost(posts)
-        deadlocks = self._deadlocks()
+        deadlocks = [deadlock for _, deadlock in self.deadlocks()]
         unwakeable = self._unwakeable(lost)
         cancellations = [one for post in posts if (one := cancellation_of(post)) is not None]
         left = left_among(posts, self._done)
@@ -93,6 +95,7 @@ class Found:
             counts=self._first(counts),
             cancellations=self._first(cancellations),
             left=self._first(left),
+            orders=self._first(orders_found()),
             notes=tuple(self._notes),
             blind=tuple(self._blind),
             hidden=self._hidden,
@@ -102,16 +105,17 @@ class Found:
         self._hidden += max(0, len(found) - self._most)
         return tuple(found[: self._most])
 
-    def _deadlocks(self) -> list[Deadlock]:
+    def deadlocks(self) -> list[tuple[list[asyncio.Task[Any]], Deadlock]]:
+        """Return the circles of waits, as tasks and as they are told."""
         circles = self.graph.circles()
-        found: list[Deadlock] = []
+        found: list[tuple[list[asyncio.Task[Any]], Deadlock]] = []
         for circle in circles:
             posts = _from_a_lock([self.graph.posts[task] for task in circle])
             nexts = [*posts[1:], posts[0]]
             waits = tuple(self.wait(post, following) for post, following in zip(posts, nexts, strict=True))
             ends = [wait.ends_in for wait in waits if wait.ends_in is not None]
             behind = self.graph.count_behind(circle)
-            found.append(Deadlock(waits, behind, min(ends, default=None), cure_of(posts)))
+            found.append((circle, Deadlock(waits, behind, min(ends, default=None), cure_of(posts))))
             self._told.update(circle)
         return found
 
@@ -128,7 +132,7 @@ class Found:
     def _unwakeable(self, lost: dict[asyncio.Task[Any], str]) -> list[TaskWait]:
         posts = [self.graph.posts[task] for task in lost if task not in self._told and not self.graph.needs.get(task)]
         self._told.update(post.task for post in posts)
-        why = {id(post): f"{lost[post.task]}. {hint_for(post)}".strip() for post in posts}
+        why = {id(post): f"{lost[post.task]}. {hint_for(post)} {self._known_of(post)}".strip() for post in posts}
         return [replace(self.wait(post), why=why[id(post)], alike=alike) for post, alike in self._grouped(posts)]
 
     def _grouped(self, posts: list[Post]) -> list[tuple[Post, int]]:
@@ -184,7 +188,7 @@ class Found:
             Holder(name_of(other), taken_at(held) if held is not None else place_of(other.spot))
             for other, held in holding[:3]
         )
-        why = f"and {len(holding) - 3:,} more" if len(holding) > 3 else ""
+        why = f"and {len(holding) - 3:,} more" if len(holding) > 3 else self._known_of(post) if not holding else ""
         return TaskWait(
             name_of(post),
             what_of(post),
@@ -194,6 +198,17 @@ class Found:
             holders,
             why,
         )
+
+    def _known_of(self, post: Post) -> str:
+        """Return what a trace knows of a thing that nobody alive holds."""
+        gone = [taken for taken in holders_noted(post.thing) if taken.task() is None or taken.task().done()]
+        if gone:
+            return f"taken by {gone[0].name} at {place_of(Spot(gone[0].code, gone[0].line))}, which has ended"
+        said = last_said(post.thing)
+        if said is None:
+            return ""
+        what, who, code, line = said
+        return f"{what} last by {who} at {place_of(Spot(code, line))}"
 
     def _ends_in(self, post: Post) -> float | None:
         left = [due.at - due.clock.time() for due in post.deadlines]

@@ -198,8 +198,12 @@ def _verdict(found: Diagnosis) -> str:
 def deadlock_text(deadlock: Deadlock, title: str = "DEADLOCK") -> Iterator[str]:
     """Yield the lines that tell of one deadlock."""
     circle = deadlock.circle
-    several = f"these {len(circle)} tasks wait for each other" if len(circle) > 1 else "this task waits for itself"
-    yield f"{title}: {several}"
+    if len(circle) > 1:
+        yield f"{title}: these {len(circle)} tasks wait for each other"
+    elif len(circle[0].holders) > 1:
+        yield f"{title}: all those who hold it wait for one more"
+    else:
+        yield f"{title}: this task waits for itself"
     for place, wait in enumerate(circle):
         yield from (f"  {line}" for line in _wait_text(wait, f"{place + 1}. " if len(circle) > 1 else ""))
     if deadlock.behind:

@@ -16,6 +16,7 @@ from gc import get_referents
 from types import CellType, FunctionType
 from typing import Any
 
+from .noted import holders_noted, is_tracing
 from .posts import LOCKS, Held, Post, links_with_values
 
 _GATHERING: type = getattr(asyncio.tasks, "_GatheringFuture", asyncio.Task)
@@ -36,20 +37,29 @@ class Graph:
       stuck: the tasks that can't go on.
     """
 
-    def __init__(self, posts: Iterable[Post], traced: Iterable[tuple[Post, Held]] = ()) -> None:
+    def __init__(self, posts: Iterable[Post]) -> None:
         self.posts: dict[asyncio.Task[Any], Post] = {post.task: post for post in posts}
         self.holders: defaultdict[int, list[tuple[Post, Held]]] = defaultdict(list)
         for post in self.posts.values():
             for held in post.held:
                 self._hold(post, held)
-        for post, held in traced:
-            self._hold(post, held)
+        if is_tracing():
+            self._take_from_trace()
+        self._lists: dict[int, Tasks] = {}
         self.needs: dict[asyncio.Task[Any], Tasks] = {}
         for post in self.posts.values():
             needs = self._needs(post)
             if needs is not None:
                 self.needs[post.task] = needs
         self.stuck = self._find_stuck()
+
+    def _take_from_trace(self) -> None:
+        things = {id(post.thing): post.thing for post in self.posts.values() if post.thing is not None}
+        for thing in things.values():
+            for taken in holders_noted(thing):
+                task = taken.task()
+                if task in self.posts:
+                    self._hold(self.posts[task], Held(thing, taken.code, -1, line=taken.line))
 
     def _hold(self, post: Post, held: Held) -> None:
         known = self.holders[id(held.thing)]
@@ -70,29 +80,38 @@ class Graph:
         """Return those of which one must go on; None: it can go on by itself, or nobody knows who may wake it."""
         if not post.is_waiting:
             return None
-        if post.word in LOCKS or post.word == "limit" or hasattr(post.thing, "_linecook_waits"):
-            holding = [other.task for other, _ in self.holders_of(post.thing)]
-            return holding or None
+        if post.word in LOCKS or post.word in ("limit", "edit"):
+            return self._holding(post.thing) or None
         if post.word in _ALWAYS_GO_ON:
             return None
         pending = [one for one in _needed_by(post) if one is not None and not one.done()]
         tasks: Tasks = [one for one in pending if isinstance(one, asyncio.Task)]
         return tasks if tasks and len(tasks) == len(pending) else None  # a bare future may be answered by anybody
 
+    def _holding(self, thing: Any) -> Tasks:
+        """Return the tasks that hold *thing*: one list for all who wait for it, since those may be many thousands."""
+        known = self._lists.get(id(thing))
+        if known is None:
+            known = self._lists[id(thing)] = [other.task for other, _ in self.holders_of(thing)]
+        return known
+
     def _find_stuck(self) -> set[asyncio.Task[Any]]:
         """Take away whoever can go on, and then whoever that helps, until nobody is left to take away."""
-        helped: defaultdict[asyncio.Task[Any], Tasks] = defaultdict(list)
+        waiting: defaultdict[int, Tasks] = defaultdict(list)  # by the list of those they need
+        helps: defaultdict[asyncio.Task[Any], list[int]] = defaultdict(list)
         for task, needs in self.needs.items():
-            for other in needs:
-                helped[other].append(task)
+            if id(needs) not in waiting:
+                for other in needs:
+                    helps[other].append(id(needs))
+            waiting[id(needs)].append(task)
         able = deque(task for task in self.posts if task not in self.needs)
-        able.extend({other for other in helped if other not in self.posts})  # it was made, or ran on, meanwhile
+        able.extend(other for other in helps if other not in self.posts)  # it was made, or ran on, meanwhile
         gone = set(able)
         while able:
-            for task in helped[able.popleft()]:
-                if task not in gone:
-                    gone.add(task)
-                    able.append(task)
+            for needs_of_some in helps.get(able.popleft(), ()):
+                freed = [task for task in waiting.pop(needs_of_some, ()) if task not in gone]
+                gone.update(freed)
+                able.extend(freed)
         return {task for task in self.posts if task not in gone}
 
     def note_lost(self, lost: Iterable[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
@@ -100,14 +119,13 @@ class Graph:
 
         The others wait for something that another one of *lost* has in hand: he could, and waits himself.
         """
-        posts = [self.posts[task] for task in lost if task in self.posts]
+        known = [self.posts[task] for task in lost if task in self.posts]
+        posts = [post for post in known if not self.needs.get(post.task)]
+        having = _who_has(known, {id(post.thing) for post in posts if post.thing is not None})
         forlorn: set[asyncio.Task[Any]] = set()
         for post in posts:
-            if self.needs.get(post.task):
-                continue
-            having = [] if post.thing is None else [one.task for one in posts if _has(one, post)]
-            self.needs[post.task] = having
-            if not having:
+            self.needs[post.task] = having.get(id(post.thing), _NOBODY)
+            if not self.needs[post.task]:
                 forlorn.add(post.task)
         self.stuck = self._find_stuck()
         return forlorn
@@ -126,17 +144,23 @@ class Graph:
 
     def count_behind(self, circle: Tasks) -> int:
         """Return how many more tasks are stuck because those of *circle* are."""
-        helped: defaultdict[asyncio.Task[Any], Tasks] = defaultdict(list)
+        waiting: defaultdict[int, Tasks] = defaultdict(list)
         for task in self.stuck:
-            for other in self.needs.get(task, ()):
-                helped[other].append(task)
-        reached, fresh = set(circle), list(circle)
-        while fresh:
-            for task in helped[fresh.pop()]:
-                if task not in reached:
-                    reached.add(task)
-                    fresh.append(task)
+            waiting[id(self.needs.get(task))].append(task)
+        reached, grew = set(circle), True
+        lists = self._needs_of_stuck()
+        while grew:
+            helped = [needs for needs in lists if not reached.isdisjoint(needs)]
+            lists = [needs for needs in lists if reached.isdisjoint(needs)]
+            before = len(reached)
+            for needs in helped:
+                reached.update(waiting[id(needs)])
+            grew = len(reached) > before
         return len(reached) - len(circle)
+
+    def _needs_of_stuck(self) -> list[Tasks]:
+        """Return the lists of those whom stuck tasks need, each once."""
+        return list({id(needs): needs for task in self.stuck if (needs := self.needs.get(task))}.values())
 
     def _knots(self) -> list[set[asyncio.Task[Any]]]:
         """Return the strongly connected parts of what is stuck that hold a circle (Tarjan's way, without recursion)."""
@@ -145,7 +169,9 @@ class Graph:
         path: Tasks = []
         on_path: set[asyncio.Task[Any]] = set()
         found: list[set[asyncio.Task[Any]]] = []
-        for root in self.stuck:
+        needed = {other for needs in self._needs_of_stuck() for other in needs}
+        core = self.stuck & needed  # those nobody needs are in no circle, and may be many
+        for root in core:
             if root in order:
                 continue
             work = [(root, iter(self.needs.get(root, ())))]
@@ -155,7 +181,7 @@ class Graph:
             while work:
                 task, rest = work[-1]
                 for other in rest:
-                    if other not in self.stuck:
+                    if other not in core:
                         continue
                     if other not in order:
                         order[other] = low[other] = len(order)
@@ -199,20 +225,25 @@ class Graph:
         return best
 
 
-def _has(one: Post, waiting: Post) -> bool:
-    """Whether *one* has what *waiting* waits for, in a variable or in an object's, and waits for something else.
+_NOBODY: Tasks = []
+
+
+def _who_has(posts: list[Post], things: set[int]) -> dict[int, Tasks]:
+    """Return which of *posts* have each of *things* in a variable, or in an object's, and wait for something else.
 
     Whoever made a task and awaits it has what it was given, too, and isn't meant to signal it: those don't count.
     """
-    if one.task is waiting.task or one.thing is waiting.thing or one.thing is None:
-        return False
-    near = [value for _, _, _, values in links_with_values(one.task) for value in values]
-    for value in near[:_MOST_NEAR]:
-        if value is waiting.thing:
-            return True
-        if any(inner is waiting.thing for inner in _inside(value)):
-            return True
-    return False
+    found: defaultdict[int, Tasks] = defaultdict(list)
+    for post in posts:
+        if post.thing is None:
+            continue
+        near = [value for _, _, _, values in links_with_values(post.task) for value in values][:_MOST_NEAR]
+        marks = {id(value) for value in near}
+        marks.update(id(inner) for value in near for inner in _inside(value))
+        for mark in marks & things:
+            if mark != id(post.thing):
+                found[mark].append(post.task)
+    return found
 
 
 def _inside(value: Any) -> Iterable[Any]:

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Iterator
 from functools import lru_cache
 from gc import get_referents
-from types import AsyncGeneratorType, BuiltinMethodType, CodeType, CoroutineType, GeneratorType, MethodType
+from types import AsyncGeneratorType, BuiltinMethodType, CodeType, GeneratorType, MethodType
 from typing import Any, NamedTuple
 
 from ..._core.context import Due, Frame
@@ -41,6 +41,7 @@ SIGNALS = {
 LOCKS = {"Lock.acquire", "Semaphore.acquire"}
 """The waits of asyncio that end when a holder lets go."""
 
+_OF_STATE = {"Turns.take": ("edit", "Turns"), "Waits.until": ("change", "Waits")}
 _JOINS = {"TaskGroup.__aexit__", "wait", "gather"}
 _METHODS = (MethodType, BuiltinMethodType)
 _ENTERING = {"__aenter__", "acquire"}
@@ -116,7 +117,14 @@ def thing_of(thing: Any) -> Any:
     """Return what is really held or waited for: the lock of a condition, the gates of a limit's door."""
     if isinstance(thing, asyncio.Condition):
         return getattr(thing, "_lock", thing)
+    if is_of_state(thing, "Edit"):  # of a Shared; that room is this one's neighbour, and known by name only
+        return thing._cell.turns
     return getattr(thing, "gates", thing)
+
+
+def is_of_state(thing: Any, name: str) -> bool:
+    """Say whether *thing* is a *name* of the room of shared values."""
+    return type(thing).__name__ == name and type(thing).__module__.startswith("linecook.state.")
 
 
 def look_at(task: asyncio.Task[Any]) -> Post:
@@ -184,9 +192,8 @@ def _things_behind(manager: Any, depth: int = 0) -> list[Any]:
     """Return what *manager*, in whose block somebody is, holds for him."""
     if isinstance(manager, asyncio.Lock | asyncio.Semaphore | asyncio.Condition):
         return [thing_of(manager)]
-    cell = getattr(manager, "_linecook_holds", None)
-    if cell is not None:
-        return [cell]
+    if is_of_state(manager, "Edit"):
+        return [thing_of(manager)]
     if depth > 3:
         return []
     found: list[Any] = []
@@ -231,20 +238,20 @@ def _find_wait(post: Post, links: list[tuple[Any, CodeType, Any]], known: list[l
     """Fill in word, thing and values: of linecook's own waits, or else of asyncio's."""
     asyncios: list[tuple[str, list[Any]]] = []
     for place in range(len(links) - 1, -1, -1):
-        link, _, role = links[place]
+        role = links[place][2]
         if role.waits:
             post.word, post.values = WAITS[role.name], known[place]
             post.thing = _gates_in(known[place]) if post.word == "limit" else None
             return
         if role.place == "asyncio":
             asyncios.append((role.name, known[place]))
-        elif type(link) is CoroutineType and role.place == "ours":
-            word = getattr(link, "__name__", "")
-            cell = next((value for value in known[place] if hasattr(value, "_linecook_waits")), None)
-            if cell is not None:
-                post.word, post.thing, post.values = f"{type(cell).__name__}.{word}", cell, known[place]
+        elif role.name in _OF_STATE:
+            kind, owner = _OF_STATE[role.name]
+            post.thing = next((value for value in known[place] if is_of_state(value, owner)), None)
+            if post.thing is not None:
+                post.word, post.values = kind, known[place]
                 return
-        else:
+        elif role.name != "Waiter.wait":
             break
     _find_asyncio_wait(post, asyncios)
 

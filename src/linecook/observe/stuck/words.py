@@ -72,8 +72,12 @@ def what_of(post: Post) -> str:
     if word == "limit":
         room = next((value for value in post.values if hasattr(value, "_gates")), None)
         return f"a place in {getattr(room, 'limit', 'a limit')!r}" if room is not None else "a place in a limit"
-    if hasattr(thing, "_linecook_waits"):
-        return str(thing._linecook_waits)
+    if word == "edit":
+        where = next((value for value in post.values if getattr(value, "__name__", "") == "where"), None)
+        return f"the edit of {'a Shared' if where is None else where()}"
+    if word == "change":
+        cell = next((value for value in post.values if hasattr(value, "waits") and hasattr(value, "where")), None)
+        return f"a change of {'a Shared' if cell is None else cell.where()}"
     if isinstance(post.waiter, asyncio.Task) and word not in SIGNALS:
         return "another task"
     if (
@@ -114,6 +118,11 @@ def cure_of(circle: list[Post]) -> str:
             "@tool(limit=8) does, or on the fan-out (settle(calls, limit=8)), and hold no semaphore across an await of "
             "another agent."
         )
+    if "edit" in words:
+        return (
+            "update(fn) holds nothing, and transaction(fn) changes several values at once: neither can wait for the "
+            "other. Keep edit() for work on one value, and await nobody in it who edits another."
+        )
     if locks >= 2:
         return (
             "take the locks in the same order everywhere, or hold one at a time. For a value that several tasks "
@@ -140,6 +149,7 @@ _HINTS = {
     "Queue.join": "Each get() needs a task_done(), when it fails, too",
     "Condition.wait": "Nobody will notify: notify_all() whenever what is waited for has changed",
     "Barrier.wait": "Fewer tasks come to the Barrier than it was made for",
+    "change": "Nobody writes it any more",
     "": "Nobody will set a result: set one, or an exception, on every way out of whoever made the future",
 }
 _HINTS["Lock.acquire"] = "Whoever took it has ended and never gave it back: take it with `async with`"
@@ -157,4 +167,4 @@ def may_be_lost(post: Post) -> bool:
     """Whether it waits for something that somebody must say, and nobody may be left to."""
     if not post.is_waiting or isinstance(post.waiter, asyncio.Task):
         return False
-    return post.word in SIGNALS or post.word == "" or post.word in LOCKS
+    return post.word in SIGNALS or post.word in LOCKS or post.word in ("", "change")
