@@ -1,4 +1,4 @@
-"""What comes from outside the loop: the end of an I/O operation, of a body in a thread, a timer; and held-back steps.
+"""What comes from outside the loop: answers, the steps of threads; and steps of tasks that were held back.
 
 The loop keeps what is under way; its plan decides when each arrives. An arrival is known by the task that asked for it
 and by its number among what that task has asked for: that is how a token names it.
@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
-    from .loop import ExploredLoop, Handle
+    from .loop import ExploredLoop
+    from .options import Handle
     from .threads import ControlledThread
 
 Fault = Literal["raise", "hang", "late", "twice", "death"]
@@ -102,21 +103,13 @@ class Answer(Arrival):
             future.set_result(self.value)
 
 
-class AnswerFromThread(Answer):
-    """An answer given by ``call_soon_threadsafe``."""
-
-    __slots__ = ()
-    between = True
-    faults: tuple[Fault, ...] = ()
-
-
 class HeldStep(Arrival):
     """A task's next step, held back behind those of others (tier "any")."""
 
     __slots__ = ("handle",)
 
-    def __init__(self, handle: Handle, who: str) -> None:
-        super().__init__(f"the held-back step of {who}")
+    def __init__(self, handle: Handle, task: asyncio.Task[Any]) -> None:
+        super().__init__(f"the held-back step of {task.get_name()}")
         self.handle = handle
 
     def can_come(self) -> bool:

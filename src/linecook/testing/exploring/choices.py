@@ -23,8 +23,15 @@ Offer = tuple[int, int, int]
 class Chooses(Protocol):
     """Decides; keeps what was offered and what was taken."""
 
-    log: list[Offer]
-    deviations: Sequence[Deviation]
+    @property
+    def log(self) -> list[Offer]:
+        """What was offered so far."""
+        ...
+
+    @property
+    def deviations(self) -> Sequence[Deviation]:
+        """What was taken, or is to be taken, besides the default."""
+        ...
 
     def pick(self, options: Sequence[Any], free: int, faults: int) -> int:
         """Return which of *options* happens, ≥ 0.

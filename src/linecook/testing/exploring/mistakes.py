@@ -6,7 +6,7 @@ from ..._core.errors import LinecookError
 
 
 class ReplayMismatch(LinecookError):
-    """The same decisions led elsewhere: the program depends on something that isn't under control, or it has changed."""
+    """The same decisions led elsewhere: the program has changed, or depends on what isn't under control."""
 
 
 class EscapedControl(LinecookError):
@@ -18,8 +18,16 @@ class ExplorationFailed(LinecookError, AssertionError):
 
 
 class OneMoreAwait(UserWarning):
-    """A finding that the stock loop doesn't show: it takes one more ``await``, an eager task, another loop or Python."""
+    """A finding that no stock loop shows: it takes one more ``await``, an eager task, another loop or Python."""
 
 
 class InjectedFault(ConnectionError):
     """What an await on the outside raises when the explorer has it fail."""
+
+
+class TooLong(Exception):
+    """The program made more steps than it may: a finding, told in the words of the report."""
+
+
+class Stuck(Exception):
+    """Nothing is ready and nothing can come: a finding, told in the words of the report."""

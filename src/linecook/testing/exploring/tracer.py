@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from .arrivals import Arrival, ThreadStep
 from .exploration import Access, Place, Step
+from .options import Cancellation, FaultyArrival, Handle, HoldBack, Timer, TimerHandle, Way
 from .places import function_of, lock_waited_for, place_of, text_at
 from .steps import task_of
 
 if TYPE_CHECKING:
-    from .loop import ExploredLoop, Handle, TimerHandle
+    from .loop import ExploredLoop
 
 _TOP = "L"  # what no task asked for
 
@@ -94,28 +95,34 @@ class Tracer:
 
     def name(self, option: Any) -> str:
         """Return how a token calls *option*; empty for going on with what is ready."""
-        from .loop import Cancellation, FaultyArrival, HoldBack, _Timer  # pyright: ignore[reportPrivateUsage]
-
         if isinstance(option, ThreadStep):
             return f"{option.name}#{option.thread.points}"
         if isinstance(option, Arrival):
             return option.name
-        if isinstance(option, _Timer):
+        if isinstance(option, Timer):
             first = self._names.get(self.loop.first_timer(), "@")
-            return first if option.all else first + "+"
+            return first if option.every else first + "+"
         if isinstance(option, FaultyArrival):
             return f"{option.arrival.name}!{option.fault}"
         if isinstance(option, Cancellation):
             return f"x{self.path(option.task)}"
+        if isinstance(option, Way):
+            return option.name
         return "hold" if isinstance(option, HoldBack) else ""
 
     def anchor(self, options: Any) -> str:
         """Return how a token calls this point of choice: what would happen next if nobody chose."""
-        head = self.loop.head()
+        if isinstance(options[0], Way):
+            asker = self._asker()
+            return f"{asker}&{self._counts[asker + '&']}"
+        default, head = self.name(options[0]), self.loop.head()
         if head is None:
-            return "-" + self.name(options[0])
+            return "-" + default
         task = task_of(head)
-        return self._names.get(head, "?") if task is None else f"{self.path(task)}:{self._counts[self.path(task) + ':']}"
+        name = self._names.get(head, "?")
+        if task is not None:
+            name = f"{self.path(task)}:{self._counts[self.path(task) + ':']}"
+        return f"{name}|{default}" if default else name
 
     def _called(self, task: asyncio.Task[Any]) -> str:
         """Return the name that the user gave *task*; else that of its function, with a number from the second one on."""
@@ -138,12 +145,12 @@ class Tracer:
 
     def chose(self, options: Any, picked: int) -> None:
         """Note whether what happens next departs from the default."""
+        if isinstance(options[0], Way):
+            self._number(self._asker() + "&")
         self._deviates = picked > 0
         self._overtakes = self._deviates and self.loop.head() is not None
 
     def happens(self, option: Any) -> None:
-        from .loop import Cancellation, FaultyArrival, _Timer  # pyright: ignore[reportPrivateUsage]
-
         if isinstance(option, Arrival):
             what = self._here = option.what
             text = f"{what} arrives"
@@ -153,9 +160,11 @@ class Tracer:
         elif isinstance(option, Cancellation):
             self._here = "a cancel"
             text = f"{self._called(option.task)} is cancelled at this await"
-        elif isinstance(option, _Timer):
+        elif isinstance(option, Timer):
             self._here = "a timer"
             text = "time goes on to the next timer"
+        elif isinstance(option, Way):
+            text = option.what
         else:
             return
         self._add(Step("outside", self.name(option), text))

@@ -15,8 +15,8 @@ from .chance import Chance
 from .choices import Chooses, Plan
 from .control import Control, here
 from .failures import Found, Watch, complaint, leaked, main_failed, swallowed, unretrieved
-from .loop import ExploredLoop, Stuck, TooLong
-from .mistakes import EscapedControl, ReplayMismatch
+from .loop import ExploredLoop
+from .mistakes import EscapedControl, ReplayMismatch, Stuck, TooLong
 from .tasks import ExploredTask
 from .threads import ControlledThread
 from .tracer import Tracer
@@ -157,10 +157,7 @@ class World:
         left = loop.alive()
         if not left and not loop.began_generators:
             return
-        loop._plan = Plan()  # pyright: ignore[reportPrivateUsage]
-        loop._faults = frozenset()  # pyright: ignore[reportPrivateUsage]
-        loop.tracer = None
-        loop._most_steps = loop.steps + _WINDING_DOWN  # pyright: ignore[reportPrivateUsage]
+        loop.wind_down(Plan(), _WINDING_DOWN)
         try:
             for task in left:
                 task.cancel()
