@@ -24,6 +24,7 @@ MOST_READS = 64
 
 task_here: Callable[[], Any] = current_task  # raises RuntimeError where no loop runs
 
+_UNTOLD = "\0"
 _LINECOOK = __name__.partition(".")[0] + "."
 _POOLS = {"concurrent/futures/thread.py": "self", "anyio/_backends/_asyncio.py": "future"}
 """Where threads serve one call after the other: the file whose ``run`` does, and its variable for the one call."""
@@ -55,7 +56,9 @@ class Actor:
         """What a reader of a report calls it: the task's name if it was given one, else what runs in it."""
         task = None if self.task is None else self.task()
         given = self._name if task is None else _name_of(task)
-        return (self._call or given) if given.startswith("\0") else given.strip("\0")
+        if self._call and (self.task is None or given.startswith(_UNTOLD)):
+            return self._call
+        return given.removeprefix(_UNTOLD)
 
     def remember(self, key: Any, read: Read) -> None:
         """Keep *read*, and no more than ``MOST_READS``."""
@@ -70,11 +73,11 @@ def _step(call: Frame) -> str:
 
 
 def _name_of(task: asyncio.Task[Any]) -> str:
-    """Return the task's name; with what runs in it where nobody gave it one; a zero first: the call says it better."""
+    """Return the task's name; with what runs in it where nobody gave it one; marked where the call says it better."""
     name, coroutine = task.get_name(), task.get_coro()
     frame = getattr(coroutine, "cr_frame", None)
     if frame is not None and frame.f_globals.get("__name__", "").startswith(_LINECOOK):
-        return f"\0{name}"
+        return f"{_UNTOLD}{name}"
     if not name.startswith("Task-"):
         return name
     return f"{name} ({getattr(coroutine, '__qualname__', type(coroutine).__name__)})"
@@ -115,6 +118,16 @@ def let_go(actor: Actor) -> None:
     task: Any = None if actor.task is None else actor.task()
     if task is not None:
         task._linecook_actor = actor
+
+
+def begin_call(name: str) -> None:
+    """Note that this thread begins another call, of which nothing known before is the past.
+
+    For those who serve calls on threads of their own, one after the other. The thread lane, executors and anyio's
+    threads are known without it.
+    """
+    local = _local
+    local.actor, local.job, local.is_worker = Actor(name), None, False
 
 
 class _Local(threading.local):

@@ -58,9 +58,9 @@ def _numbers(code: CodeType, start: int | None, end: int) -> list[int]:
     start = None if start is None else _whole(steps, start)
     first = next(iter(steps)) if start is None else start
     between = _reach(forward, first, {end}) & _reach(backward, end, set() if start is None else {start})
-    awaits = [steps[offset] for offset in sorted(between) if steps[offset].opname == "YIELD_VALUE"]
+    awaits = [steps[offset] for offset in between if steps[offset].opname == "YIELD_VALUE"]
     numbers = [step.positions.lineno for step in awaits if step.positions is not None]
-    return list(dict.fromkeys(number for number in numbers if number is not None))
+    return sorted({number for number in numbers if number is not None})
 
 
 def _whole(steps: Iterable[int], offset: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -53,7 +54,7 @@ class Turns:
         self.open: Turn | None = None
         self.waiting: deque[Turn] = deque()
 
-    async def take(self, where: str) -> Turn:
+    async def take(self, where: Callable[[], str]) -> Turn:
         """Wait for the turn of the task that runs.
 
         Raises:
@@ -68,7 +69,7 @@ class Turns:
                 self.waiting.append(turn)
         if holder is not None and holder.actor is turn.actor:
             self.leave(turn)
-            raise UsageError(f"{turn.actor.name} edits {where} already, and would wait for itself; use that draft")
+            raise UsageError(f"{turn.actor.name} edits {where()} already, and would wait for itself; use that draft")
         try:
             while not turn.is_open:
                 turn.waiter.look()
@@ -109,7 +110,7 @@ class Draft(Generic[T]):
 
     __slots__ = ("_is_over", "_value", "_where", "is_changed")
 
-    def __init__(self, value: T, where: str) -> None:
+    def __init__(self, value: T, where: Callable[[], str]) -> None:
         self._value = value
         self._where = where
         self._is_over = False
@@ -122,7 +123,7 @@ class Draft(Generic[T]):
     @value.setter
     def value(self, value: T) -> None:
         if self._is_over:
-            raise UsageError(f"the edit of {self._where} is over; begin another: async with ….edit() as draft")
+            raise UsageError(f"the edit of {self._where()} is over; begin another: async with ….edit() as draft")
         check(value, self._where)
         self._value = value
         self.is_changed = True
@@ -145,9 +146,9 @@ class Edit(Generic[T]):
     async def __aenter__(self) -> Draft[T]:
         if self._turn is not None:
             raise UsageError(f"this edit of {self._cell.where()} was entered before; call edit() for each block")
-        self._turn = await self._cell.turns.take(self._cell.where())
+        self._turn = await self._cell.turns.take(self._cell.where)
         self._base = self._cell.look(sys._getframe(1))
-        self._draft = Draft[T](self._base[0], self._cell.where())
+        self._draft = Draft[T](self._base[0], self._cell.where)
         return self._draft
 
     async def __aexit__(

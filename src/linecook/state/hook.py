@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Literal, Protocol
+
+from .._core.errors import NotPortable
 
 Kind = Literal["read", "write"]
 
@@ -32,7 +36,28 @@ class Observer(Protocol):
         """Be told of a ``Loss``, in place of the log, on the thread of the write, before it takes place."""
 
 
-observer: Observer | None = None
+class _Copies:
+    """Looks on in a worker process, where what a module made when it was imported is a copy that nobody else sees."""
+
+    def accessing(self, cell: Any, key: Any, kind: Kind, frame: FrameType) -> None:
+        """Refuse the access to a copy, unless the module itself fills it.
+
+        Raises:
+          NotPortable: it is one; the message names it and the cure.
+        """
+        if cell._made[0].co_name == "<module>" and frame.f_code.co_name != "<module>":
+            raise NotPortable(
+                f"{cell.where()} lives in the process that called; in a worker of lane='process' this is a copy, made "
+                "when its module was imported, and nobody would see what is written here. Pass its value as argument, "
+                "return what should be added, or use lane='thread'."
+            )
+
+    def lost(self, loss: Any) -> None:
+        """Say it in the log."""
+        logging.getLogger("linecook").warning("%s", loss)
+
+
+observer: Observer | None = _Copies() if "_linecook_worker" in sys.modules else None
 
 
 def observe(looker: Observer) -> Callable[[], None]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import linecache
 import logging
+import math
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from types import CodeType, FrameType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from .._core.context import current_runtime, frame_here
 from .._core.errors import LostUpdate
@@ -21,6 +23,8 @@ from .actors import Actor, Read
 from .between import awaits_between
 from .lines import Line, line_of, number_of, stands_at
 from .shown import shown
+from .uses import is_only_shown, kept_in_variable
+from .values import MISSING, NOT_KEPT
 
 State: TypeAlias = tuple[Any, int, Actor, CodeType, int]
 """What a cell holds: value, version, who wrote it, and the instruction that did. Replaced as a whole, never changed."""
@@ -28,6 +32,9 @@ State: TypeAlias = tuple[Any, int, Actor, CodeType, int]
 _log = logging.getLogger("linecook")
 _places: dict[tuple[CodeType, int], float] = {}
 _MOST_PLACES = 1000
+_NO_AWAITS: tuple[tuple[Line, ...], bool] = ((), False)
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,8 @@ class Access:
       kind: ``"read"`` or ``"write"``.
       who: the task, call or thread, by name.
       line: where.
-      value: what was read or written; where nobody kept it, an object that says so.
+      value: what was read or written. Of a read only a small value is kept; of another one, what the variable holds
+        that it went into, or an object that says that it was not kept. A missing key: an object that says so.
     """
 
     kind: Literal["read", "write"]
@@ -58,8 +66,9 @@ class Loss:
       overwritten: the write that is lost, the last one if there were several; None when a deletion is.
       awaits: the awaits between read and write, in the order of the text; empty where there is none (threads).
       certain: whether those awaits are known; False when they are candidates, since the reading function has returned.
-      writes: how many writes by others lie between the read and the write (of a map: 1 or more).
+      writes: how many writes lie between the read and the write; of a map always 1.
       now: what the other one does now, in words.
+      is_refused: whether the write was refused (``LostUpdate`` is raised) rather than made.
     """
 
     what: str
@@ -70,6 +79,7 @@ class Loss:
     certain: bool = True
     writes: int = 1
     now: str = ""
+    is_refused: bool = False
 
     def __str__(self) -> str:
         return "\n".join((self._headline(), *(f"  {line}" for line in self._details())))
@@ -77,7 +87,9 @@ class Loss:
     def _headline(self) -> str:
         lost = "a deletion" if self.overwritten is None else shown(self.overwritten.value)
         by = "" if self.overwritten is None else f", written by {self.overwritten.who},"
-        return f"lost update on {self.what}: {self.write.who} overwrote {lost}{by} without having seen it"
+        before = f" and {self.writes - 1} before it" if self.writes > 1 else ""
+        overwrote = "would overwrite" if self.is_refused else "overwrote"
+        return f"lost update on {self.what}: {self.write.who} {overwrote} {lost}{by}{before} without having seen it"
 
     def _details(self) -> list[str]:
         read, write, other = self.read, self.write, self.overwritten
@@ -85,49 +97,89 @@ class Loss:
         word = "waited at" if self.certain else "may have waited at"
         lines += [f"  {word} {line}" for line in self.awaits]
         if other is not None:
-            now = f", and {self.now}" if self.now else ""
-            lines.append(f"{other.who} meanwhile wrote {shown(other.value)} at {other.line}{now}")
-        lines.append(f"{write.who} wrote {shown(write.value)} at {write.line}")
+            lines.append(f"{other.who} meanwhile wrote {shown(other.value)} at {other.line}")
+            lines += [f"  {other.who} {self.now}"] if self.now else []
+        lines.append(f"{write.who} {self._wrote()} at {write.line}")
         lines.append("cure: update(fn), or read it again after the await; set(...) where it should be overwritten")
         return lines
 
+    def _wrote(self) -> str:
+        if self.write.value is MISSING:
+            return "was about to delete it" if self.is_refused else "deleted it"
+        return f"{'was about to write' if self.is_refused else 'wrote'} {shown(self.write.value)}"
 
-def lost(what: str, mode: str, read: Read, seen: State | None, value: Any, frame: FrameType, actor: Actor) -> None:
+
+def lost(
+    what: str,
+    mode: str,
+    read: Read,
+    seen: State | None,
+    value: Any,
+    frame: FrameType,
+    actor: Actor,
+    *,
+    is_counted: bool = True,
+) -> None:
     """Say that *actor*, at *frame*, overwrites *seen* with *value* on the strength of a *read* of an older version.
+
+    Where *is_counted*, versions are numbers of writes to this very value. Nothing is said where no update is lost: what
+    was read was only shown, or was overwritten by what this very thread called in between (a loop that it ran).
 
     Raises:
       LostUpdate: *mode* is ``"raise"``.
     """
-    loss = _loss(what, read, seen, value, frame, actor)
     observer = hook.observer
+    place = (frame.f_code, frame.f_lasti)
+    is_heard = mode == "raise" or observer is not None or _is_due(place)
+    if not is_heard or _was_called_by(actor, seen) or _safely(False, is_only_shown, read[1], read[2]):
+        return
+    writes = seen[1] - read[0] if seen is not None and is_counted else 1
+    loss = _loss(what, read, seen, value, frame, actor, mode == "raise", writes)
     if observer is not None:
         observer.lost(loss)
     if mode == "raise":
         raise LostUpdate(str(loss), loss=loss)
     _emit(loss)
-    if observer is None and _is_due(frame.f_code, frame.f_lasti):
+    if observer is None:
         _log.warning("%s", loss)
+        _places[place] = time.monotonic()
 
 
-def _loss(what: str, read: Read, seen: State | None, value: Any, frame: FrameType, actor: Actor) -> Loss:
-    version, code, instruction, value_read = read
-    awaits, certain = awaits_between(code, instruction, frame)
-    other, now, writes = None, "", 1
+def _was_called_by(actor: Actor, seen: State | None) -> bool:
+    return actor.task is None and seen is not None and seen[2].task is not None and seen[2].thread == actor.thread
+
+
+def _loss(
+    what: str,
+    read: Read,
+    seen: State | None,
+    value: Any,
+    frame: FrameType,
+    actor: Actor,
+    is_refused: bool,
+    writes: int,
+) -> Loss:
+    _version, code, instruction, value_read = read
+    if value_read is NOT_KEPT:
+        value_read = _safely(NOT_KEPT, kept_in_variable, code, instruction, frame)
+    awaits, certain = _safely(_NO_AWAITS, awaits_between, code, instruction, frame)
+    other, now = None, ""
     if seen is not None:
         by = seen[2]
         other = Access("write", by.name, line_of(seen[3], seen[4]), seen[0])
         now = _words(*stands_at(by))
-        writes = seen[1] - version
-    return Loss(
-        what,
-        Access("read", actor.name, line_of(code, instruction), value_read),
-        Access("write", actor.name, line_of(frame.f_code, frame.f_lasti), value),
-        other,
-        awaits,
-        certain,
-        writes,
-        now,
-    )
+    first = Access("read", actor.name, line_of(code, instruction), value_read)
+    last = Access("write", actor.name, line_of(frame.f_code, frame.f_lasti), value)
+    return Loss(what, first, last, other, awaits, certain, writes, now, is_refused)
+
+
+def _safely(otherwise: R, look: Callable[..., R], *args: Any) -> R:
+    """Return what *look* finds in code of whatever origin; a report that knows less must not break the program."""
+    try:
+        return look(*args)
+    except Exception:
+        _log.debug("%s found nothing", look.__name__, exc_info=True)
+        return otherwise
 
 
 def _words(state: str, line: Line | None) -> str:
@@ -136,14 +188,12 @@ def _words(state: str, line: Line | None) -> str:
     return f"is {state} now" if line is None else f"is {state} now at {line}"
 
 
-def _is_due(code: CodeType, instruction: int) -> bool:
+def _is_due(place: tuple[CodeType, int]) -> bool:
     """Say whether this place has said nothing for a second."""
-    place, now = (code, instruction), time.monotonic()
-    if now - _places.get(place, -2.0) < 1.0:
+    if time.monotonic() - _places.get(place, -math.inf) < 1.0:
         return False
     if len(_places) >= _MOST_PLACES:
         _places.clear()
-    _places[place] = now
     return True
 
 
@@ -170,7 +220,7 @@ def _events() -> Events | None:
     return events if isinstance(events, Events) else None
 
 
-_MADE = re.compile(r"([\w.]+)\s*(?::[^=]*)?=\s*$")
+_MADE = re.compile(r"(?:^|;)\s*([\w.]+)\s*(?::[^=]*)?=\s*$")
 
 
 def name_made_at(code: CodeType, instruction: int) -> str:

@@ -23,9 +23,10 @@ from .actors import MOST_READS, Actor, actor_here, task_here
 from .edits import Edit, Turns
 from .lines import line_of
 from .lost import State, lost, name_made_at
+from .parts import Single
 from .shown import shown
-from .transactions import MOST_ATTEMPTS
-from .values import FINE, NOT_KEPT, SCALARS, check
+from .transactions import MOST_ATTEMPTS, OWN_WRITES
+from .values import FINE, LONG, NOT_KEPT, SCALARS, check, refuse_unawaited
 from .waiting import Changes, Waits
 
 T = TypeVar("T")
@@ -78,10 +79,10 @@ class Shared(Generic[T]):
     def __init__(self, value: T, *, name: str = "", lost_update: Literal["report", "raise"] = "report") -> None:
         if lost_update not in MODES:
             raise ValueError(f"lost_update must be 'report' or 'raise', not {lost_update!r}")
-        frame = _frame(1)
+        frame = maker(_frame(1))
         self._name = name
         self._made = (frame.f_code, frame.f_lasti)
-        check(value, self.where())
+        check(value, self.where)
         self._mode = lost_update
         self._serial = next(serials)
         self._lock = RLock()
@@ -106,12 +107,14 @@ class Shared(Generic[T]):
         except (AttributeError, RuntimeError):  # a thread, a task not seen before, or a transaction
             actor = actor_here()
             if actor.transaction is not None:
-                return actor.transaction.read(self)  # type: ignore[no-any-return]
+                return actor.transaction.read(Single(self))  # type: ignore[no-any-return]
             reads = actor.reads
         state = self._state
         value: T = state[0]
         serial = self._serial
-        reads[serial] = (state[1], frame.f_code, frame.f_lasti, value if value.__class__ in SCALARS else NOT_KEPT)
+        kind = value.__class__
+        small = value if kind in SCALARS or (kind is str and len(state[0]) <= LONG) else NOT_KEPT  # kept(), inline
+        reads[serial] = (state[1], frame.f_code, frame.f_lasti, small)
         if len(reads) > MOST_READS:
             del reads[next(iter(reads))]
         return value
@@ -119,7 +122,7 @@ class Shared(Generic[T]):
     @value.setter
     def value(self, value: T) -> None:
         if value.__class__ not in FINE:
-            check(value, self.where())
+            check(value, self.where)
         frame = _frame(1)
         if hook.observer is not None:
             hook.observer.accessing(self, None, "write", frame)
@@ -128,7 +131,7 @@ class Shared(Generic[T]):
         except (AttributeError, RuntimeError):
             actor = actor_here()
             if actor.transaction is not None:
-                actor.transaction.write(self, value, frame)
+                actor.transaction.write(Single(self), value, frame)
                 return
         read = actor.reads.pop(self._serial, None)
         while True:
@@ -149,7 +152,7 @@ class Shared(Generic[T]):
         """Return the value without this counting as a read: a later write doesn't depend on it."""
         actor = self._actor("read", _frame(1))
         if actor.transaction is not None:
-            return actor.transaction.peek(self)  # type: ignore[no-any-return]
+            return actor.transaction.peek(Single(self))  # type: ignore[no-any-return]
         value: T = self._state[0]
         return value
 
@@ -159,11 +162,11 @@ class Shared(Generic[T]):
         Raises:
           UsageError: *value* is something a cell can't hold.
         """
-        check(value, self.where())
+        check(value, self.where)
         frame = _frame(1)
         actor = self._actor("write", frame)
         if actor.transaction is not None:
-            actor.transaction.write(self, value, frame)
+            actor.transaction.write(Single(self), value, frame)
             return
         while not self._replace(self._state, value, actor, frame):
             pass
@@ -171,7 +174,7 @@ class Shared(Generic[T]):
     def seen(self) -> Seen[T]:
         """Return the value with its version, for ``compare_and_set``; counts as a read."""
         frame = _frame(1)
-        state = self.look(frame)
+        state = Single(self).look(frame)
         return Seen(state[0], state[1])
 
     def update(self, fn: Callable[[T], T]) -> T:
@@ -186,21 +189,23 @@ class Shared(Generic[T]):
           Exception: whatever *fn* raises; nothing was written.
         """
         frame = _frame(1)
+        own = 0
         for _ in range(MOST_ATTEMPTS):
             actor = self._actor("read", frame)
             if actor.transaction is not None:
-                made = fn(actor.transaction.read(self))
-                check(made, self.where())
-                actor.transaction.write(self, made, frame)
+                made = fn(actor.transaction.read(Single(self)))
+                check(made, self.where)
+                actor.transaction.write(Single(self), made, frame)
                 return made
             seen = self._state
             value = fn(seen[0])
-            check(value, self.where())
+            check(value, self.where)
             if hook.observer is not None:
                 hook.observer.accessing(self, None, "write", frame)
             if self._replace(seen, value, actor, frame):
                 return value
-            if self._state[2] is actor:
+            own = own + 1 if self._state[2] is actor else 0
+            if own == OWN_WRITES:
                 raise UsageError(
                     f"the function given to update of {self.where()} writes this same cell, so it could never be done; "
                     "let it return the new value"
@@ -221,14 +226,14 @@ class Shared(Generic[T]):
         Raises:
           UsageError: *value* is something a cell can't hold.
         """
-        check(value, self.where())
+        check(value, self.where)
         frame = _frame(1)
         actor = self._actor("write", frame)
         if actor.transaction is not None:
-            now = actor.transaction.read(self)
-            if not is_as_expected((now, actor.transaction.state(self)[1]), expected):
+            now = actor.transaction.read(Single(self))
+            if not is_as_expected((now, actor.transaction.state(Single(self))[1]), expected):
                 return False
-            actor.transaction.write(self, value, frame)
+            actor.transaction.write(Single(self), value, frame)
             return True
         while True:
             seen = self._state
@@ -247,7 +252,7 @@ class Shared(Generic[T]):
           Conflict: on leaving, when somebody wrote by ``value``, ``update`` or otherwise meanwhile: nothing is written.
           UsageError: the task that enters it edits this cell already, or assigns what a cell can't hold.
         """
-        return Edit[T](self)
+        return Edit[T](Single(self))
 
     async def wait_for(self, predicate: Callable[[T], object], *, timeout: float | None = None) -> T:
         """Wait until the value passes *predicate*, and return it; at once where it does already.
@@ -264,9 +269,9 @@ class Shared(Generic[T]):
         """
         check_seconds(timeout, "timeout")
         found: list[State] = []
-        with DeadlineScope(timeout, f"wait_for of {self.where()}", True):
-            found.append(await self.waits.until(self, lambda state: _passes(predicate, state[0])))
-        self.saw(found[0], _frame(1))
+        with DeadlineScope(timeout, f"wait_for of {self._name or 'a Shared'}", True):
+            found.append(await Single(self).until(lambda state: _passes(predicate, state[0])))
+        Single(self).saw(found[0], _frame(1))
         value: T = found[0][0]
         return value
 
@@ -276,100 +281,12 @@ class Shared(Generic[T]):
         A reader that is slower than the writers skips what is overwritten meanwhile and gets the newest; ``missed``
         counts the rest. It holds no queue. Each task needs an iterator of its own. Yielding counts as a read.
         """
-        return Changes[T](self, self._state[1])
-
-    # What the neighbours of this file use: waiting, edits, transactions.
-
-    @property
-    def waits(self) -> Waits:
-        """Those who wait for a change."""
-        if self._waits is None:
-            made = Waits(self._lock)
-            with self._lock:
-                if self._waits is None:
-                    self._waiters = made.waiters
-                    self._waits = made
-        return self._waits
-
-    @property
-    def turns(self) -> Turns:
-        """Those who edit, or wait to."""
-        if self._turns is None:
-            made = Turns(self._lock)
-            with self._lock:
-                if self._turns is None:
-                    self._turns = made
-        return self._turns
+        return Changes[T](Single(self), self._state[1])
 
     def where(self) -> str:
         """Return what errors and reports call this cell."""
         name = self._name or name_made_at(*self._made)
         return f"Shared {name!r}" if name else f"a Shared made at {line_of(*self._made)}"
-
-    def state(self) -> State:
-        """Return what it holds, untracked."""
-        return self._state
-
-    def look(self, frame: FrameType) -> State:
-        """Read, and remember that the code in *frame* did."""
-        actor = self._actor("read", frame)
-        if actor.transaction is not None:
-            known = actor.transaction.state(self)
-            return (actor.transaction.read(self), *known[1:])
-        state = self._state
-        self.saw(state, frame)
-        return state
-
-    def saw(self, state: State, frame: FrameType) -> None:
-        """Remember that the code in *frame* has read *state*."""
-        value = state[0]
-        kept = value if value.__class__ in SCALARS else NOT_KEPT
-        actor_here().remember(self._serial, (state[1], frame.f_code, frame.f_lasti, kept))
-
-    @property
-    def cell(self) -> Shared[T]:
-        """The part of a transaction that this is: all of it."""
-        return self
-
-    @property
-    def key(self) -> None:
-        """None: there is one value."""
-        return
-
-    @property
-    def lock(self) -> Any:
-        """Guards the replacement of the state."""
-        return self._lock
-
-    @property
-    def serial(self) -> int:
-        """Its place in the order in which locks are taken."""
-        return self._serial
-
-    @property
-    def memory(self) -> int:
-        """Under what an actor remembers a read."""
-        return self._serial
-
-    @property
-    def waiting(self) -> Waits | None:
-        """Those who wait for a change; None: nobody ever did."""
-        return self._waits
-
-    def put(self, value: Any, actor: Actor, frame: FrameType) -> None:
-        """Replace the state; to be called under the lock."""
-        self._state = (value, self._state[1] + 1, actor, frame.f_code, frame.f_lasti)
-
-    def look_back(self, read: Any, value: Any, frame: FrameType, actor: Actor) -> None:
-        """Say so if *read* is stale for a write of *value*."""
-        seen = self._state
-        if read[0] != seen[1]:
-            self._stale(read, seen, value, frame, actor)
-
-    def commit(self, seen: State, value: Any, frame: FrameType) -> State | None:
-        """Replace *seen* by *value*; return None, or the state that was there instead."""
-        actor = self._actor("write", frame)
-        return None if self._replace(seen, value, actor, frame) else self._state
 
     def __repr__(self) -> str:
         name = self._name or name_made_at(*self._made)
@@ -398,7 +315,7 @@ class Shared(Generic[T]):
         return True
 
     def _wake(self) -> None:
-        self.waits.wake()
+        Single(self).waits.wake()
 
     def _stale(self, read: Any, seen: State, value: Any, frame: FrameType, actor: Actor) -> None:
         try:
@@ -406,6 +323,13 @@ class Shared(Generic[T]):
         except BaseException:
             actor.reads[self._serial] = read  # not written: the read is as stale as before
             raise
+
+
+def maker(frame: FrameType) -> FrameType:
+    """Return the frame that makes a cell: ``Shared[int](0)`` comes through typing."""
+    while frame.f_globals.get("__name__") == "typing" and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
 
 
 def is_as_expected(seen: tuple[Any, ...], expected: Any) -> bool:
@@ -418,5 +342,5 @@ def is_as_expected(seen: tuple[Any, ...], expected: Any) -> bool:
 def _passes(predicate: Callable[[Any], object], value: Any) -> bool:
     answer = predicate(value)
     if answer.__class__ not in FINE:
-        check(answer, "the answer of wait_for's predicate")
+        refuse_unawaited(answer, lambda: "wait_for's predicate")
     return bool(answer)

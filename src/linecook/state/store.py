@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from _thread import RLock  # what threading calls RLock, under a name that nobody patches
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import partial
 from types import FrameType
 from typing import Any, Generic, Literal, NoReturn, TypeVar, overload
 
@@ -13,11 +14,11 @@ from . import hook
 from .actors import Actor, Read, actor_here, task_here
 from .lines import line_of
 from .lost import State, lost, name_made_at
-from .shared import MODES, serials
+from .parts import Place, Whole
+from .shared import MODES, maker, serials
 from .shown import shown
-from .transactions import MISSING, MOST_ATTEMPTS, Missing
-from .values import FINE, NOT_KEPT, SCALARS, check
-from .waiting import Waits
+from .transactions import MOST_ATTEMPTS, OWN_WRITES
+from .values import FINE, MISSING, Missing, check, kept
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -58,7 +59,7 @@ class SharedMap(Generic[K, V]):
     ) -> None:
         if lost_update not in MODES:
             raise ValueError(f"lost_update must be 'report' or 'raise', not {lost_update!r}")
-        frame = _frame(1)
+        frame = maker(_frame(1))
         self._made = (frame.f_code, frame.f_lasti)
         self._name = name
         self._mode = lost_update
@@ -68,7 +69,7 @@ class SharedMap(Generic[K, V]):
         actor = actor_here()
         self._number = 0  # of writes so far; each takes the next as its version, so that none is ever used twice
         for key, value in dict(items).items():
-            check(value, self.where_of(key))
+            check(value, partial(self._where_of, key))
             self._number += 1
             self._states[key] = (value, self._number, actor, frame.f_code, frame.f_lasti)
 
@@ -104,7 +105,7 @@ class SharedMap(Generic[K, V]):
           LostUpdate: in mode ``"raise"``: somebody else has written or deleted it since the read.
         """
         if value.__class__ not in FINE:
-            check(value, self.where_of(key))
+            check(value, lambda: self._where_of(key))
         self._write(key, value, _frame(1))
 
     def __delitem__(self, key: K) -> None:
@@ -134,8 +135,8 @@ class SharedMap(Generic[K, V]):
 
     def setdefault(self, key: K, value: V) -> V:
         """Return the value of *key*; where it is missing, write *value* and return that. One step."""
-        check(value, self.where_of(key))
-        return self._change(key, lambda old: value if old is MISSING else old, _frame(1))  # type: ignore[no-any-return]
+        check(value, lambda: self._where_of(key))
+        return self._change(key, lambda old: value if old is MISSING else old, _frame(1), is_kept=True)  # type: ignore[no-any-return]
 
     def update(self, key: K, fn: Callable[[V], V], *, default: V | Missing = MISSING) -> V:
         """Write what *fn* makes of the value of *key*, in one step that nobody can come in between; return it.
@@ -159,7 +160,7 @@ class SharedMap(Generic[K, V]):
             if given is MISSING:
                 raise KeyError(key)
             made = fn(given)
-            check(made, self.where_of(key))
+            check(made, lambda: self._where_of(key))
             return made
 
         return self._change(key, change, _frame(1))  # type: ignore[no-any-return]
@@ -177,7 +178,7 @@ class SharedMap(Generic[K, V]):
 
     def set(self, key: K, value: V) -> None:
         """Write *value* whatever is there: meant to overwrite, and so never reported."""
-        check(value, self.where_of(key))
+        check(value, lambda: self._where_of(key))
         self._change(key, lambda _: value, _frame(1))
 
     def compare_and_set(self, key: K, expected: V, value: V) -> bool:
@@ -185,7 +186,7 @@ class SharedMap(Generic[K, V]):
 
         A missing key holds nothing that could be expected; ``setdefault`` writes only there.
         """
-        check(value, self.where_of(key))
+        check(value, lambda: self._where_of(key))
         frame = _frame(1)
 
         def change(now: Any) -> Any:
@@ -230,7 +231,7 @@ class SharedMap(Generic[K, V]):
         name = self._name or name_made_at(*self._made)
         return f"SharedMap {name!r}" if name else f"a SharedMap made at {line_of(*self._made)}"
 
-    def where_of(self, key: Any) -> str:
+    def _where_of(self, key: Any) -> str:
         """Return what errors and reports call the value of *key*."""
         return f"{self.where()}[{shown(key)}]"
 
@@ -256,8 +257,7 @@ class SharedMap(Generic[K, V]):
         state = self._states.get(key)
         value: Any
         value, version = (MISSING, 0) if state is None else state[:2]
-        kept = value if value.__class__ in SCALARS else NOT_KEPT
-        actor.remember((self._serial, key), (version, frame.f_code, frame.f_lasti, kept))
+        actor.remember((self._serial, key), (version, frame.f_code, frame.f_lasti, kept(value)))
         return value
 
     def _write(self, key: K, value: Any, frame: FrameType) -> Any:
@@ -270,16 +270,19 @@ class SharedMap(Generic[K, V]):
         read = actor.reads.pop((self._serial, key), None)
         while True:
             seen = self._states.get(key)
+            if value is MISSING and seen is None:  # nothing there to lose
+                return MISSING
             if read is not None and read[0] != (0 if seen is None else seen[1]):
                 self._stale(key, read, seen, value, frame, actor)
                 read = None
-            if value is MISSING and seen is None:
-                return MISSING
             if self._replace(key, seen, value, actor, frame):
                 return None if seen is None else seen[0]
 
-    def _change(self, key: K, fn: Callable[[Any], Any], frame: FrameType, *, returns_old: bool = False) -> Any:
-        """Replace the value of *key* by what *fn* makes of it, as one step."""
+    def _change(
+        self, key: K, fn: Callable[[Any], Any], frame: FrameType, *, returns_old: bool = False, is_kept: bool = False
+    ) -> Any:
+        """Replace the value of *key* by what *fn* makes of it, as one step; *is_kept*: not the same again."""
+        own = 0
         for _ in range(MOST_ATTEMPTS):
             actor = self._actor(key, "read", frame)
             if actor.transaction is not None:
@@ -293,18 +296,21 @@ class SharedMap(Generic[K, V]):
             made = fn(before)
             if hook.observer is not None:
                 hook.observer.accessing(self, key, "write", frame)
-            if made is before or self._replace(key, seen, made, actor, frame):
+            if made is before and (is_kept or made is MISSING):  # there is nothing to write
                 actor.reads.pop((self._serial, key), None)
+                return made
+            if self._replace(key, seen, made, actor, frame):
                 return before if returns_old else made
             now = self._states.get(key)
-            if now is not None and now[2] is actor:
+            own = own + 1 if now is not None and now[2] is actor else 0
+            if own == OWN_WRITES:
                 raise UsageError(
-                    f"the function given to update of {self.where_of(key)} writes this same key, so it could never be "
+                    f"the function given to update of {self._where_of(key)} writes this same key, so it could never be "
                     "done; let it return the new value"
                 )
         raise Conflict(
-            f"update of {self.where_of(key)} was overtaken {MOST_ATTEMPTS:,} times: its function takes too long for so "
-            "busy a key. Compute before, and let the function only put the result in"
+            f"update of {self._where_of(key)} was overtaken {MOST_ATTEMPTS:,} times: its function takes too long for "
+            "so busy a key. Compute before, and let the function only put the result in"
         )
 
     def _replace(self, key: K, seen: State | None, value: Any, actor: Actor, frame: FrameType) -> bool:
@@ -348,7 +354,7 @@ class SharedMap(Generic[K, V]):
 
     def _stale(self, key: Any, read: Read, seen: State | None, value: Any, frame: FrameType, actor: Actor) -> None:
         try:
-            lost(self.where_of(key), self._mode, read, seen, value, frame, actor)
+            lost(self._where_of(key), self._mode, read, seen, value, frame, actor, is_counted=False)
         except BaseException:
             actor.reads[(self._serial, key)] = read  # not written: the read is as stale as before
             raise
@@ -356,101 +362,3 @@ class SharedMap(Generic[K, V]):
 
 class _OtherThanExpected(Exception):
     """What ``compare_and_set`` found isn't what it expects."""
-
-
-class Place:
-    """One key of a map, as a transaction sees it."""
-
-    __slots__ = ("cell", "key")
-
-    def __init__(self, cell: SharedMap[Any, Any], key: Any) -> None:
-        self.cell = cell
-        self.key = key
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Place) and self.cell is other.cell and bool(self.key == other.key)
-
-    def __hash__(self) -> int:
-        return hash((self.cell._serial, self.key))
-
-    @property
-    def lock(self) -> Any:
-        return self.cell._lock
-
-    @property
-    def serial(self) -> int:
-        return self.cell._serial
-
-    @property
-    def memory(self) -> tuple[int, Any]:
-        return (self.cell._serial, self.key)
-
-    @property
-    def waiting(self) -> Waits | None:
-        return None
-
-    def where(self) -> str:
-        return self.cell.where_of(self.key)
-
-    def state(self) -> State | None:
-        return self.cell._states.get(self.key)
-
-    def now(self) -> Any:
-        """Return the value, ``MISSING`` where there is none."""
-        state = self.state()
-        return MISSING if state is None else state[0]
-
-    def put(self, value: Any, actor: Actor, frame: FrameType) -> None:
-        self.cell._place(self.key, (value, self.cell._number + 1, actor, frame.f_code, frame.f_lasti))
-
-    def look_back(self, read: Read, value: Any, frame: FrameType, actor: Actor) -> None:
-        seen = self.state()
-        if read[0] != (0 if seen is None else seen[1]):
-            self.cell._stale(self.key, read, seen, value, frame, actor)
-
-
-class Whole:
-    """All of a map, as a transaction sees it that has looked at all: any write to it counts."""
-
-    __slots__ = ("cell",)
-
-    def __init__(self, cell: SharedMap[Any, Any]) -> None:
-        self.cell = cell
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Whole) and self.cell is other.cell
-
-    def __hash__(self) -> int:
-        return self.cell._serial
-
-    @property
-    def key(self) -> None:
-        return
-
-    @property
-    def lock(self) -> Any:
-        return self.cell._lock
-
-    @property
-    def serial(self) -> int:
-        return self.cell._serial
-
-    @property
-    def memory(self) -> None:
-        return
-
-    @property
-    def waiting(self) -> Waits | None:
-        return None
-
-    def where(self) -> str:
-        return self.cell.where()
-
-    def state(self) -> int:
-        return self.cell._number
-
-    def put(self, value: Any, actor: Actor, frame: FrameType) -> None:
-        raise AssertionError("a map is written key by key")
-
-    def look_back(self, read: Read, value: Any, frame: FrameType, actor: Actor) -> None:
-        raise AssertionError("a map is written key by key")

@@ -20,12 +20,17 @@ from . import hook
 from .actors import Actor, actor_here, hold, let_go
 from .lines import line_of
 from .lost import State
+from .values import MISSING
 from .waiting import Waits, wake_each
 
 R = TypeVar("R")
 
 MOST_ATTEMPTS = 1_000
 """Times that ``update`` and ``transaction`` run a function that others overtake, before they give up."""
+
+OWN_WRITES = 3
+"""Times that the function of ``update`` is overtaken by its own task, until it is taken to write there itself. Once or
+twice it may have been a signal handler."""
 
 
 class Part(Protocol):
@@ -120,15 +125,6 @@ class Transaction:
         for part in self._writes:
             self._actor.reads.pop(part.memory, None)
         wake_each(dict.fromkeys(part.waiting for part in self._writes))
-
-
-class Missing:
-    """Stands for the value of a key that a map doesn't have."""
-
-    __slots__ = ()
-
-
-MISSING = Missing()
 
 
 def value_of(state: State | None) -> Any:
