@@ -26,6 +26,7 @@ ORDER = (
     "limit_tokens",
     "limit_fair",
     "limit_refused",
+    "shared_tracked",
     "import_time",
     "run_lines",
     "run_resume",

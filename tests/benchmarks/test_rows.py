@@ -18,7 +18,7 @@ from benchmarks.rows.limit_tokens import Log as Spent
 
 Size = dict[str, Any]
 
-SEARCHED = [Found(name, found=True) for names in programs(72) for name in names]
+SEARCHED = [Found(name, found=True) for names in programs(80) for name in names]
 LOST = [Found(SEARCHED[0].name, found=True, again=False), *SEARCHED[1:]]
 
 # row: a tiny size, right answers, and answers that must not pass
@@ -81,7 +81,7 @@ CASES: dict[str, tuple[Size, Any, list[Any]]] = {
             {"timed": {"plain": [], "watched": []}, "answers": [3] * 3},
         ],
     ),
-    "explore_suite": ({"repeats": 1, "every": 72}, SEARCHED, [SEARCHED[1:], LOST, []]),
+    "explore_suite": ({"repeats": 1, "every": 80}, SEARCHED, [SEARCHED[1:], LOST, []]),
     "explore_speed": ({"schedules": 3}, (3, 2), [(2, 2), (3, 0)]),
 }
 

@@ -115,6 +115,15 @@ BUGS: dict[str, Bug] = {
     "thread_crossed_locks": bug("threads", "deadlock"),
     "thread_against_agent": bug("threads"),
     "linecook_race_on_threads": bug("threads"),
+    # Further from the surface: many agents, long ways, several coincidences.
+    "overspend_by_five": bug("check, then act"),
+    "three_locks": bug("deadlock", "deadlock"),
+    "stale_fill_in_a_crowd": bug("stale cache"),
+    "two_coincidences": bug("cancellation", overtakings=2),
+    "split_brain": bug("check, then act"),
+    "requeued_too_late": bug("queue"),
+    "thread_race_late": bug("threads"),
+    "thread_stack_aba": bug("ABA"),
 }
 
 CONTROLS: dict[str, int] = {
