@@ -68,6 +68,7 @@ def test_a_deadlock_can_be_read_from_who_waits_for_what_and_who_holds_it():
         assert repr(other) == "<locked rlock held by b>"
 
 
+@pytest.mark.slow  # all schedules
 def test_a_lost_wakeup_is_found():
     def program():
         condition = threading.Condition()
@@ -88,6 +89,7 @@ def test_a_lost_wakeup_is_found():
     assert set(outcomes(program)) == {"deadlock", "ended"}
 
 
+@pytest.mark.slow  # all schedules
 def test_a_condition_with_its_predicate_under_the_lock_is_safe():
     def program():
         condition = threading.Condition()
@@ -138,7 +140,7 @@ def test_a_semaphore_of_two_never_lets_in_three():
         return [body] * 3, lambda: max(most)
 
     with Control() as control:
-        walked = set(outcomes(program, control=control, random_walks=300))
+        walked = set(outcomes(program, control=control, random_walks=60))
     assert walked == {1, 2}
 
 
@@ -153,7 +155,7 @@ def test_a_barrier_opens_when_all_are_there():
 
         return [body, body], lambda: tuple(seen)
 
-    assert set(outcomes(program, random_walks=300)) == {("before", "before", "after", "after")}
+    assert set(outcomes(program, random_walks=60)) == {("before", "before", "after", "after")}
 
 
 @pytest.mark.parametrize("kind", [queue.Queue, queue.LifoQueue, queue.SimpleQueue])
@@ -170,7 +172,7 @@ def test_a_queue_hands_over_everything(kind):
 
         return [puts, takes], lambda: sorted(got)
 
-    assert all(came_to == [1, 2] for came_to in outcomes(program, random_walks=300))
+    assert all(came_to == [1, 2] for came_to in outcomes(program, random_walks=60))
 
 
 def test_a_full_queue_makes_its_producer_wait():
@@ -182,12 +184,11 @@ def test_a_full_queue_makes_its_producer_wait():
                 line.put(each)
 
         def takes():
-            for _ in range(3):
-                got.append(line.get())
+            got.extend(line.get() for _ in range(3))
 
         return [puts, takes], lambda: tuple(got)
 
-    assert set(outcomes(program, random_walks=300)) == {(0, 1, 2)}
+    assert set(outcomes(program, random_walks=60)) == {(0, 1, 2)}
 
 
 def test_a_future_is_waited_for():

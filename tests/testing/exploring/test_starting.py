@@ -1,4 +1,5 @@
 import threading
+from _thread import allocate_lock
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from linecook.testing.exploring.control import Control, OldestFirst
@@ -89,15 +90,17 @@ def test_a_pool_of_threads_runs_under_control():
 
         return [uses], lambda: "".join(seen)
 
-    assert set(outcomes(program, random_walks=300)) == {"ab", "ba"}
+    assert set(outcomes(program, random_walks=60)) == {"ab", "ba"}
 
 
 def test_a_pool_that_nobody_shuts_down_leaves_nothing_behind(caplog):
     before = threading.active_count()
     with Control(OldestFirst()) as control:
+        pools = []
 
         def uses():
-            return ThreadPoolExecutor(1).submit(int).result()
+            pools.append(ThreadPoolExecutor(1))
+            return pools[0].submit(int).result()
 
         control.scheduler.started(ControlledThread(uses))
         control.scheduler.wait(lambda: control.threads[0].state == "ended", "the end", None)
@@ -118,19 +121,20 @@ def test_the_thread_that_explores_can_start_and_join_one_as_well():
 
 
 def test_a_thread_that_somebody_else_starts_meanwhile_is_a_real_one():
-    seen = []
+    seen, go, done = [], allocate_lock(), allocate_lock()
+    go.acquire()
+    done.acquire()
 
     def outsider():
-        thread = threading.Thread(target=seen.append, args=(1,))
+        go.acquire()
+        thread = threading.Thread(target=lambda: seen.append(threading.current_thread() is thread))
         thread.start()
         thread.join()
+        done.release()
 
-    real = threading.Thread(target=outsider)
-    begin = threading.Lock()
-    begin.acquire()
-    with Control(OldestFirst()):
-        pass
-    begin.release()
-    real.start()
-    real.join()
-    assert seen == [1]
+    threading.Thread(target=outsider).start()
+    with Control(OldestFirst()) as control:
+        go.release()
+        assert done.acquire(timeout=20)
+        assert control.threads == []
+    assert seen == [True]

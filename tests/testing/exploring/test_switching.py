@@ -2,6 +2,8 @@ import sys
 import threading
 from collections import Counter
 
+import pytest
+
 from linecook.testing.exploring.control import Control
 from linecook.testing.exploring.threads import ControlledThread
 from linecook.testing.exploring.users_code import switch_at
@@ -75,6 +77,7 @@ def test_the_return_from_a_python_function_is_no_switch_point():
     assert set(outcomes(twice(get_then_write))) == {2}
 
 
+@pytest.mark.slow  # 12,870 schedules: nothing makes opcodes fewer
 def test_without_the_gil_an_update_in_place_is_lost():
     assert set(outcomes(twice(add_in_place), points="opcodes")) == {1, 2}
 

@@ -226,7 +226,9 @@ def test_a_thread_without_an_end_is_ended_with_an_error_that_says_where():
         thread = ControlledThread(spins, name="spinner", go_on=lambda _thread: True)
         while thread.step() != "ended":
             control.scheduler.advance_to(thread.deadline)
-        with pytest.raises(Endless, match=r"spinner has passed 3,000 switch points without an end; it is at .*test_threads"):
+        with pytest.raises(
+            Endless, match=r"spinner has passed 3,000 switch points without an end; it is at .*test_threads"
+        ):
             thread.result()
 
 

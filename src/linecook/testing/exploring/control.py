@@ -6,6 +6,7 @@ explorer's own (the loop's), or the controlled thread whose turn it is.
 
 from __future__ import annotations
 
+import logging
 import os
 from _thread import get_ident
 from collections.abc import Callable
@@ -21,10 +22,18 @@ if TYPE_CHECKING:
     from .threads import ControlledThread
 
 Ready = Callable[[], bool]
+_pools = logging.getLogger("concurrent.futures")
 
 
 class Stuck(Exception):
     """Nobody can go on: the program's own thread waits for something that no thread of the program can release."""
+
+
+class Endless(BaseException):
+    """Ends a thread that passes switch point after switch point and never comes to its end.
+
+    No ``Exception``: what the program does about its own errors isn't meant for this one.
+    """
 
 
 class Scheduler(Protocol):
@@ -32,6 +41,7 @@ class Scheduler(Protocol):
 
     def now(self) -> float:
         """Return the virtual time, in seconds."""
+        ...
 
     def started(self, thread: ControlledThread) -> None:
         """Take over *thread*, which the program has started itself (``threading.Thread``, an executor's worker)."""
@@ -45,6 +55,7 @@ class Scheduler(Protocol):
         Raises:
           Stuck: nobody is left who could make it true.
         """
+        ...
 
 
 class OldestFirst:
@@ -91,6 +102,7 @@ class Control:
       scheduler: the explorer; None for one that runs the oldest thread first.
       points: where a thread may be stopped: see ``switching``.
       include: beginnings of paths that count as the user's code as well.
+      most_points: switch points that one thread may pass; then ``Endless`` is raised in it.
       patience: seconds (real) after which a thread that uses no CPU is held to be blocked for real.
 
     While it is open, ``threading``'s locks, events, conditions, semaphores, barriers and threads, ``queue``'s queues
@@ -106,9 +118,11 @@ class Control:
         points: Points = "gil",
         include: tuple[str, ...] = (),
         patience: float = 1.0,
+        most_points: int = 100_000,
     ) -> None:
         self.scheduler: Scheduler = scheduler or OldestFirst()
         self.points: Points = points
+        self.most_points = most_points
         self.baton = Baton()
         self.code = UsersCode(include)
         self.hooks = hooks(self.baton, self.code, points)
@@ -143,15 +157,19 @@ class Control:
     def listen(self) -> None:
         """Set the hooks, when the first thread is made: a program without threads doesn't pay for them."""
         if not self._listening:
+            self.hooks.open()
             self._listening = True
             self._stay_on_one_cpu()
-            self.hooks.open()
 
     def clear(self) -> None:
         """End a schedule: every thread that is still under way unwinds, and names begin to count from one again."""
-        for thread in self.threads:
-            thread.abandon()
-        self.threads.clear()
+        was_silent, _pools.disabled = _pools.disabled, True  # a pool's worker that unwinds would be called critical
+        try:
+            for thread in self.threads:
+                thread.abandon()
+        finally:
+            _pools.disabled = was_silent
+            self.threads.clear()
         if isinstance(self.scheduler, OldestFirst):
             self.scheduler.threads.clear()
         self._stand_ins.restart_counting()

@@ -24,7 +24,7 @@ class ControlledLock:
     __slots__ = ("__weakref__", "_real", "holder")
 
     def __init__(self, real: Any = None) -> None:
-        self._real = real or allocate_lock()
+        self._real: Any = real or allocate_lock()
         self.holder: Any = None
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
@@ -83,7 +83,7 @@ class ControlledRLock:
     __slots__ = ("__weakref__", "_real", "holder")
 
     def __init__(self, real: Any = None) -> None:
-        self._real = real or _CRLock()
+        self._real: Any = real or _CRLock()
         self.holder: Any = None
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:

@@ -14,7 +14,7 @@ from _thread import RLock as _CRLock
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import CellType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from .users_code import UsersCode
 
@@ -84,11 +84,12 @@ class FoundLocks:
 
 def _kept_in(holder: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
     """Yield what *holder* keeps, each with the way to put something else in its place."""
-    if isinstance(holder, dict):
+    kind = cast(Any, type(holder))  # what the user keeps there has no type that we could know
+    if issubclass(kind, dict):
         yield from ((value, _setting_item(holder, key)) for key, value in list(holder.items()))
-    elif isinstance(holder, (list, deque)):
+    elif issubclass(kind, (list, deque)):
         yield from ((value, _setting_item(holder, index)) for index, value in enumerate(holder))
-    elif isinstance(holder, (set, tuple)):
+    elif issubclass(kind, (set, tuple)):
         yield from ((value, _impossible) for value in holder if not isinstance(value, (LockType, _CRLock)))
     elif isinstance(holder, CellType):
         with_value = [holder.cell_contents] if _is_filled(holder) else []
@@ -127,7 +128,7 @@ def _is_container(value: Any) -> bool:
 
 def _is_filled(cell: CellType) -> bool:
     try:
-        cell.cell_contents
+        _ = cell.cell_contents
     except ValueError:
         return False
     return True

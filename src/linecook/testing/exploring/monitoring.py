@@ -10,7 +10,7 @@ from typing import Any
 
 from .controlled_locks import ControlledLock, ControlledRLock
 from .switching import Baton, Points, accesses_of
-from .users_code import UsersCode, entry
+from .users_code import Entry, UsersCode, entry
 
 _MONITORING: Any = getattr(sys, "monitoring", None)
 
@@ -27,7 +27,7 @@ class Monitoring:
         self._code = code
         self._fine = points == "opcodes"
         self._accesses: dict[CodeType, frozenset[int]] = {}
-        self._entries: set[CodeType] = set()  # not the user's, but called by the user's code
+        self._entries: dict[CodeType, Entry] = {}  # not the user's, but called by the user's code
         self._tool = -1
 
     def open(self) -> None:
@@ -73,15 +73,16 @@ class Monitoring:
     def _start(self, code: CodeType, _offset: int) -> object:
         if code not in self._accesses and code not in self._entries and not self._watch(code):
             return _MONITORING.DISABLE
-        return self._point("call") if code in self._accesses else self._at_entry("call")
+        return self._point("call") if code in self._accesses else self._at_entry(code, "call")
 
     def _watch(self, code: CodeType) -> bool:
         """Decide, the first time, whether *code* is listened to."""
         events = _MONITORING.events
-        after = entry(code)
-        if after is not None:
-            self._entries.add(code)
-            _MONITORING.set_local_events(self._tool, code, events.PY_START | (events.PY_RETURN if after else 0))
+        known = entry(code)
+        if known is not None:
+            self._entries[code] = known
+            mask = events.PY_START | (events.PY_RETURN if known.after else 0)
+            _MONITORING.set_local_events(self._tool, code, mask)
             return True
         if not self._code.has(code):
             return False
@@ -91,14 +92,15 @@ class Monitoring:
         _MONITORING.set_local_events(self._tool, code, mask | (events.INSTRUCTION if self._fine else 0))
         return True
 
-    def _entry_returns(self, _code: CodeType, _offset: int, _value: object) -> object:
-        return self._at_entry("return")
+    def _entry_returns(self, code: CodeType, _offset: int, _value: object) -> object:
+        return self._at_entry(code, "return")
 
-    def _at_entry(self, why: str) -> None:
+    def _at_entry(self, code: CodeType, why: str) -> object:
         frame = sys._getframe(2)
         caller = frame.f_back
-        if caller is not None and self._code.has_file(caller.f_code.co_filename):
+        if caller is not None and (self._entries[code].always or self._code.has_file(caller.f_code.co_filename)):
             self._stop(frame, why)
+        return None
 
     def _resume(self, _code: CodeType, _offset: int) -> object:
         return self._point("resume")
@@ -115,9 +117,10 @@ class Monitoring:
     def _access(self, code: CodeType, offset: int) -> object:
         return self._point("access") if offset in self._accesses[code] else _MONITORING.DISABLE
 
-    def _point(self, why: str) -> None:
+    def _point(self, why: str) -> object:
         if self._baton.running is not None or self._baton.strays:
             self._stop(sys._getframe(2), why)
+        return None
 
     def _stop(self, frame: FrameType, why: str) -> None:
         running = self._baton.running

@@ -19,6 +19,9 @@ from .found_locks import FoundLocks
 from .synchronisers import name_switch_points
 from .users_code import UsersCode
 
+_threading: Any = threading
+_queue: Any = queue
+
 
 class StandIns:
     """Puts the stand-ins in place, and back what was there."""
@@ -29,7 +32,7 @@ class StandIns:
         self._locks = FoundLocks(code)
 
     def put_in_place(self) -> None:
-        """Replace locks, threads, queues, sleep and clocks, in their own modules and under their names in the user's."""
+        """Replace locks, threads, queues, sleep and clocks: in their modules, and under their names in the user's."""
         from . import controlled_locks, controlled_time
         from .starting import started_names
 
@@ -44,8 +47,8 @@ class StandIns:
                 **started_names(),
             },
             time: controlled_time.NAMES,
-            queue: {"SimpleQueue": queue._PySimpleQueue, "time": controlled_time.monotonic},  # type: ignore[attr-defined]
-            pools: {"_global_shutdown_lock": controlled_locks.ControlledLock(pools._global_shutdown_lock)},  # type: ignore[attr-defined]
+            queue: {"SimpleQueue": _queue._PySimpleQueue, "time": controlled_time.monotonic},
+            pools: {"_global_shutdown_lock": controlled_locks.ControlledLock(pools._global_shutdown_lock)},
         }
         stand_ins: dict[int, Any] = {}
         for module, replacements in names.items():
@@ -65,8 +68,7 @@ class StandIns:
 
     def restart_counting(self) -> None:
         """Let names of threads count from one again, so that they are the same in every schedule."""
-        if hasattr(threading, "_counter"):
-            threading._counter = itertools.count(1).__next__
+        _threading._counter = itertools.count(1).__next__
         futures.ThreadPoolExecutor._counter = itertools.count().__next__  # type: ignore[attr-defined]
 
     def _replace(self, module: Any, name: str, stand_in: Any) -> None:

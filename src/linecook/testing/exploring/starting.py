@@ -46,7 +46,7 @@ def _start(function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[
     control = active()
     if control is None or here() is None:
         return start_new_thread(function, args, kwargs or {})
-    thread = ControlledThread(function, args, kwargs, name=_name_of(function))
+    thread = ControlledThread(function, args, kwargs, name=_name_of(function), starts_itself=True)
     thread.on_end = lambda: _release_sentinel(thread)
     control.scheduler.started(thread)
     return get_ident()
@@ -59,7 +59,7 @@ def _start_joinable(function: Callable[[], object], handle: Any, daemon: bool = 
         real: Any = sys.modules["_thread"]
         real.start_joinable_thread(function, handle=handle, daemon=daemon)
         return
-    thread = ControlledThread(function, name=_name_of(function))
+    thread = ControlledThread(function, name=_name_of(function), starts_itself=True)
     thread.on_end = handle._set_done
     control.scheduler.started(thread)
 
@@ -72,11 +72,12 @@ def _handle() -> Any:
 
 def _sentinel() -> Any:
     """Stand in for ``_thread._set_sentinel``: a lock that is released when the calling thread has ended."""
-    lock = ControlledLock()
     thread = here()
-    if isinstance(thread, ControlledThread):
-        thread.sentinel = lock
-    return lock
+    if not isinstance(thread, ControlledThread):
+        real: Any = sys.modules["_thread"]
+        return real._set_sentinel()
+    thread.sentinel = ControlledLock()
+    return thread.sentinel
 
 
 def _release_sentinel(thread: ControlledThread) -> None:

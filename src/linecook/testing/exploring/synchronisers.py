@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures.thread import _WorkItem
 from typing import Any
 
 from .users_code import switch_at
@@ -28,3 +29,5 @@ def name_switch_points() -> None:
     """Make the methods switch points, at their start and at their end: a lock is released in between."""
     for owner, names in _METHODS.items():
         switch_at(*(vars(owner)[name] for name in names.split()), after=True)
+    # What runs a body: the thread, or its place in the pool, is taken by then; that is news to others.
+    switch_at(threading.Thread.run, vars(_WorkItem)["run"], always=True)

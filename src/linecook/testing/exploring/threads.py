@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from threading import _active as threading_active  # type: ignore[attr-defined]
 from types import FrameType
 from typing import Any, Literal
 
-from .control import Control, Ready, active
+from .control import Control, Endless, Ready, active
 from .switching import Points
 from .workers import Unwind, Worker
+
+_identities: dict[int, Any] = vars(threading)["_active"]
 
 State = Literal["new", "switch", "blocked", "sleeping", "ended"]
 """Where a thread stands: not begun, at a switch point, waiting for somebody, for time to pass, or through."""
 
 CLEAN_UP = 10_000
 """Switch points that the clean-up of an abandoned thread may pass before it is cut short."""
+
+SLICE = 1_000
+"""Switch points in a row after which others get a turn anyway: a thread that spins would else keep it for ever."""
+
+SLICE_SECONDS = 1e-4
+"""Virtual seconds that so many switch points take: what spins until a deadline comes to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,7 @@ class ControlledThread:
       context: context variables it runs in; None for a copy of the caller's.
       points: None, or what the control must have been opened with.
       name: how reports call it.
+      starts_itself: whether *function* does more than to call the user's body, as ``threading.Thread`` does.
 
     A ``Control`` must be open. Nothing runs before the first ``step``.
 
@@ -74,6 +84,7 @@ class ControlledThread:
         points: Points | None = None,
         name: str = "",
         go_on: Callable[[ControlledThread], bool] | None = None,
+        starts_itself: bool = False,
     ) -> None:
         control = active()
         if control is None:
@@ -101,6 +112,10 @@ class ControlledThread:
         self._broken: BaseException | None = None
         self._unwinding = 0  # switch points passed since it was abandoned, from 1; 0 while it isn't
         self._has_unwound = False
+        self._quiet = False
+        # Where the body begins nothing has happened yet since the first step: one point to choose is enough. But what
+        # threading.Thread does before it calls the body is news to whoever has started it.
+        self._begins_alone = not starts_itself
         control.threads.append(self)
         control.listen()
 
@@ -122,7 +137,7 @@ class ControlledThread:
           EscapedControl: it waits for something real; the message names the call. It is lost and never steps again.
           RuntimeError: it has ended.
         """
-        if self.state == "ended":
+        if self._has_ended():
             raise RuntimeError(f"{self.name} has ended")
         self._frame = None
         worker = self._worker or self._begin()
@@ -134,7 +149,7 @@ class ControlledThread:
         if self._broken is not None:
             broken, self._broken = self._broken, None
             raise broken
-        if self.state == "ended":
+        if self._has_ended():
             self._give_back()
         return self.state
 
@@ -168,15 +183,18 @@ class ControlledThread:
 
     def abandon(self) -> None:
         """End the thread now: it unwinds at once, its clean-up runs through, what it returns or raises is dropped."""
-        if self.state == "ended":
+        if self._has_ended():
             return
         if self._worker is None:
             self._end()
             return
         self._unwinding = 1
-        while self.state != "ended":
+        while not self._has_ended():
             self.step()
         self._value = self._error = None
+
+    def _has_ended(self) -> bool:
+        return self.state == "ended"
 
     # what runs on the thread
 
@@ -185,7 +203,13 @@ class ControlledThread:
         if self._unwinding:
             self._clean_up(why)
             return
+        if self._quiet or (not self.points and why == "call" and self._begins_alone):
+            self.points += not self._quiet
+            return
         self.points += 1
+        if self.points % SLICE == 0:
+            self._spin(frame)
+            return
         self._frame = frame
         self._why = why
         if self.go_on is not None and self._goes_on(self.go_on):
@@ -194,6 +218,15 @@ class ControlledThread:
         self._hand_back()
         if self._unwinding:
             self._clean_up(why)
+
+    @contextmanager
+    def undisturbed(self) -> Generator[None]:
+        """Pass no switch points: what is done in here is the explorer's business, though it calls the user's code."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
 
     def pause(self, why: str) -> None:
         """Pass a switch point that a stand-in brings (a lock is taken or given back), if the user's code called it."""
@@ -231,6 +264,14 @@ class ControlledThread:
             self._has_unwound = True
             raise Unwind
 
+    def _spin(self, frame: FrameType) -> None:
+        if self.points >= self._control.most_points:
+            raise Endless(
+                f"{self.name} has passed {self.points:,} switch points without an end; it is at "
+                f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}"
+            )
+        self.sleep(SLICE_SECONDS)
+
     def _goes_on(self, go_on: Callable[[ControlledThread], bool]) -> bool:
         try:
             return go_on(self)
@@ -247,7 +288,7 @@ class ControlledThread:
         self._unwinding += 1
         if self._has_unwound and self._unwinding <= CLEAN_UP:
             return
-        # What is raised at a jump skips the handlers of its function, in CPython 3.12 and 3.13: one point later will do.
+        # What is raised at a jump skips its function's handlers, in CPython 3.12 and 3.13: one point later will do.
         if why == "loop" and self._unwinding < CLEAN_UP:
             return
         self._has_unwound = True
@@ -270,7 +311,7 @@ class ControlledThread:
             self._error = error
         finally:
             del function, args, kwargs
-            threading_active.pop(self.ident, None)  # what current_thread() had made for a thread without a Thread
+            _identities.pop(self.ident, None)  # what current_thread() had made for a thread without a Thread
             self._end()
 
     def _end(self) -> None:
@@ -286,7 +327,7 @@ class ControlledThread:
             self._worker = None
 
     def _lose(self) -> None:
-        self._unwinding = CLEAN_UP + 1
+        self._unwinding = 1  # should it ever come back
         self._worker = None
         self.state = "ended"
         self._job = None

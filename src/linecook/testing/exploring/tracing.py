@@ -96,12 +96,14 @@ class _Follower:
 
     def _enter(self, frame: FrameType) -> Tracer | None:
         """Look at a frame that isn't the user's: one that the user's code calls may be a switch point."""
-        after = entry(frame.f_code)
-        if after is None or frame.f_back is None or self._offsets_of(frame.f_back.f_code) is None:
+        known = entry(frame.f_code)
+        if known is None or frame.f_back is None:
+            return None
+        if not known.always and self._offsets_of(frame.f_back.f_code) is None:
             return None
         self._point(frame, "call")
         frame.f_trace_lines = False
-        return self._leave if after else None
+        return self._leave if known.after else None
 
     def _leave(self, frame: FrameType, event: str, _argument: Any) -> Tracer:
         if event == "return":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sysconfig
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -28,8 +29,14 @@ class UsersCode:
         self._known: dict[str, bool] = {}
 
     def has(self, code: CodeType) -> bool:
-        """Say whether *code* is the user's. A module's own body isn't: the import system holds a lock around it."""
-        return code.co_name != "<module>" and self.has_file(code.co_filename)
+        """Say whether *code* is the user's.
+
+        A module's own body isn't: the import system holds a lock around it. Neither are the methods that dataclasses
+        and named tuples write for a class, anybody's class.
+        """
+        if code.co_name == "<module>" or (code.co_filename == "<string>" and _is_generated(code)):
+            return False
+        return self.has_file(code.co_filename)
 
     def has_file(self, file: str) -> bool:
         """Say whether what stands in *file* is the user's; text without a file (``python -c``, a notebook) is."""
@@ -47,23 +54,41 @@ class UsersCode:
         return not (path.startswith((*_STDLIB, _LINECOOK)) or any(part in path for part in _INSTALLED))
 
 
-_ENTRIES: dict[CodeType, bool] = {}
+def _is_generated(code: CodeType) -> bool:
+    return code.co_name.startswith("__") or code.co_varnames[:1] == ("_cls",)
 
 
-def switch_at(*functions: Callable[..., Any] | property, after: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Code that isn't the user's, where a thread may be stopped all the same.
+
+    Attributes:
+      after: whether at its end as well as at its start.
+      always: whether also when it isn't the user's code that calls it.
+    """
+
+    after: bool
+    always: bool
+
+
+_ENTRIES: dict[CodeType, Entry] = {}
+
+
+def switch_at(*functions: Callable[..., Any] | property, after: bool = False, always: bool = False) -> None:
     """Let a thread be stopped where the user's code calls one of *functions*, though they aren't the user's.
 
     Args:
       functions: those that read or change what threads share.
       after: whether it may be stopped at their end as well: they release a lock before they return.
+      always: whether it may be stopped there whoever calls them.
     """
     for function in functions:
         body = function.fget if isinstance(function, property) else function
         code = getattr(body, "__code__", None)
         if isinstance(code, CodeType):
-            _ENTRIES[code] = after
+            _ENTRIES[code] = Entry(after, always)
 
 
-def entry(code: CodeType) -> bool | None:
-    """Return None when *code* wasn't named to ``switch_at``, else its ``after``."""
+def entry(code: CodeType) -> Entry | None:
+    """Return what ``switch_at`` was told about *code*, or None."""
     return _ENTRIES.get(code)
