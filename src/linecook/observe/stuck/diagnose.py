@@ -201,7 +201,7 @@ class Found:
 
     def _known_of(self, post: Post) -> str:
         """Return what a trace knows of a thing that nobody alive holds."""
-        gone = [taken for taken in holders_noted(post.thing) if taken.task() is None or taken.task().done()]
+        gone = [taken for taken in holders_noted(post.thing) if (task := taken.task()) is None or task.done()]
         if gone:
             return f"taken by {gone[0].name} at {place_of(Spot(gone[0].code, gone[0].line))}, which has ended"
         said = last_said(post.thing)

@@ -44,6 +44,9 @@ class TaskWait:
     why: str = ""
     alike: int = 0
 
+    def __str__(self) -> str:
+        return "\n".join(_wait_text(self))
+
 
 @dataclass(frozen=True, slots=True)
 class Deadlock:
@@ -60,6 +63,9 @@ class Deadlock:
     behind: int
     ends_in: float | None
     cure: str
+
+    def __str__(self) -> str:
+        return "\n".join(_deadlock_text(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,7 @@ def _text_of(found: Diagnosis) -> Iterator[str]:
     yield from (f"  {note}" for note in found.notes)
     for number, deadlock in enumerate(found.deadlocks, 1):
         yield ""
-        yield from deadlock_text(deadlock, f"DEADLOCK {number}" if len(found.deadlocks) > 1 else "DEADLOCK")
+        yield from _deadlock_text(deadlock, f"DEADLOCK {number}" if len(found.deadlocks) > 1 else "DEADLOCK")
     yield from _listed("NOTHING KNOWN CAN WAKE", [line for wait in found.unwakeable for line in _wait_text(wait)])
     yield from _listed("ASKED TO END, AND STILL HERE", [_cancellation_text(one) for one in found.cancellations])
     yield from _listed("LEFT BEHIND", [_left_text(one) for one in found.left])
@@ -195,12 +201,12 @@ def _verdict(found: Diagnosis) -> str:
     return ", ".join(said) or "nothing is known to be stuck"
 
 
-def deadlock_text(deadlock: Deadlock, title: str = "DEADLOCK") -> Iterator[str]:
+def _deadlock_text(deadlock: Deadlock, title: str = "DEADLOCK") -> Iterator[str]:
     """Yield the lines that tell of one deadlock."""
     circle = deadlock.circle
     if len(circle) > 1:
         yield f"{title}: these {len(circle)} tasks wait for each other"
-    elif len(circle[0].holders) > 1:
+    elif any(len(wait.holders) > 1 for wait in circle):
         yield f"{title}: all those who hold it wait for one more"
     else:
         yield f"{title}: this task waits for itself"

@@ -246,15 +246,13 @@ def _who_has(posts: list[Post], things: set[int]) -> dict[int, Tasks]:
     return found
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _inside(value: Any) -> list[Any]:
     if isinstance(value, CellType):
         return get_referents(value)
-    if type(value) in (list, tuple, dict) and len(value) > _MOST_NEAR:
-        return ()
-    if type(value) in (list, tuple, dict):
-        return get_referents(value)
+    if value.__class__ in (list, tuple, dict):
+        return get_referents(value) if len(value) <= _MOST_NEAR else []
     known: Any = getattr(value, "__dict__", None)
-    return list(known.values())[:_MOST_NEAR] if type(known) is dict and not isinstance(value, type) else ()
+    return list(known.values())[:_MOST_NEAR] if known.__class__ is dict and not isinstance(value, type) else []
 
 
 # -- whom a wait for tasks is for ----------------------------------------------------------------------------------
@@ -269,7 +267,7 @@ def _needed_by(post: Post) -> list[Any]:
         group = next((value for value in post.values if isinstance(value, asyncio.TaskGroup)), None)
         return list(getattr(group, "_tasks", ()))
     if post.word in ("_wait", "wait"):
-        sets = [value for value in post.values if isinstance(value, set | frozenset)]
+        sets: list[Any] = [value for value in post.values if value.__class__ in (set, frozenset)]
         return [one for each in sets for future in list(each) for one in behind(future)]
     if post.word == "wait_for":  # of 3.11, which makes a task of what it waits for
         return [value for value in post.values if isinstance(value, asyncio.Task)] or [post.waiter]
@@ -293,8 +291,9 @@ def _before(future: Any) -> Iterable[Any]:
     for entry in list(getattr(future, "_callbacks", None) or ()):
         callback = entry[0] if isinstance(entry, tuple) else entry  # pyright: ignore[reportUnknownVariableType]
         if isinstance(callback, FunctionType) and callback.__module__ == "asyncio.tasks":
-            for cell in callback.__closure__ or ():
-                inner = cell.cell_contents
+            cells: Any = callback.__closure__ or ()
+            for cell in cells:
+                inner: Any = cell.cell_contents
                 if isinstance(inner, asyncio.Future) and inner is not future:
                     yield inner
 

@@ -6,7 +6,6 @@ in the range of the next one outwards, so the chain of handlers is the nesting o
 
 from __future__ import annotations
 
-import dis
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any
@@ -30,6 +29,8 @@ def line_that_catches(code: CodeType, instruction: int) -> int:
 
 
 def _handlers(code: CodeType, instruction: int) -> Iterator[int]:
+    import dis  # here and below: a runtime that is never asked why it is stuck shouldn't pay for it
+
     parse: Any = getattr(dis, "_parse_exception_table", None)
     if parse is None or instruction < 0:
         return
@@ -45,7 +46,9 @@ def _handlers(code: CodeType, instruction: int) -> Iterator[int]:
 
 
 def _name_at(code: CodeType, offset: int) -> str:
-    return dis.opname[code.co_code[offset]] if offset < len(code.co_code) else ""
+    from opcode import opname
+
+    return opname[code.co_code[offset]] if offset < len(code.co_code) else ""
 
 
 def _is_with(code: CodeType, target: int) -> bool:
@@ -58,6 +61,8 @@ def _line_at(code: CodeType, offset: int) -> int:
 
 def _line_of_except(code: CodeType, target: int) -> int:
     """Return the line of the ``except`` of the handler at *target* that a CancelledError goes into; 0: into none."""
+    import dis
+
     names: set[Any] = set()
     wanted = target + 2
     for instruction in dis.get_instructions(code):

@@ -272,9 +272,9 @@ def _find_asyncio_wait(post: Post, asyncios: list[tuple[str, list[Any]]]) -> Non
     post.word, post.values = chosen
     if post.word in SIGNALS or post.word in LOCKS:
         kind = post.word.partition(".")[0]
-        post.thing = next((value for value in post.values if kind in _kinds_of(type(value))), None)
+        post.thing = next((value for value in post.values if kind in _kinds_of(value.__class__)), None)
 
 
 @lru_cache(1000)
-def _kinds_of(kind: type) -> frozenset[str]:
+def _kinds_of(kind: Any) -> frozenset[str]:
     return frozenset(one.__name__ for one in kind.__mro__ if one.__module__.startswith("asyncio."))

@@ -74,8 +74,8 @@ def all_tasks() -> list[asyncio.Task[Any]]:
     """
     found: dict[int, asyncio.Task[Any]] = {}
     for name in ("_scheduled_tasks", "_eager_tasks", "_all_tasks"):
-        known: Any = getattr(asyncio.tasks, name, None)
-        for _ in range(1000 if known is not None and not callable(known) else 0):
+        known: Any = vars(asyncio.tasks).get(name, ())
+        for _ in range(1000):
             try:
                 found.update((id(task), task) for task in list(known))
             except RuntimeError:

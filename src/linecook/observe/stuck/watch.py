@@ -11,16 +11,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..pulse import PULSE, Pulse, Wake
 from ..voice import Voice
-from .diagnose import Found
-from .diagnosis import Deadlock, deadlock_text
-from .graph import Graph
-from .idle import what_is_left
-from .posts import look_at, waiter_of
-from .sightings import SIGHTINGS, all_tasks
+
+if TYPE_CHECKING:
+    from .diagnosis import Deadlock
 
 OFTEN = 0.5
 """Seconds between two looks, at the least."""
@@ -47,6 +44,7 @@ class StuckWatch:
         self._looked: set[Mark] = set()
         self._told: set[frozenset[Mark]] = set()
         self._idle: set[int] = set()
+        self._has_waited = False
 
     def watch(
         self, loop: asyncio.AbstractEventLoop, on_found: Callable[[str, Deadlock | None], None] | None = None
@@ -74,11 +72,17 @@ class StuckWatch:
 
     def _beat(self, _wake: Wake) -> float:
         began = time.thread_time()
-        self.look()
+        if self._has_waited:
+            self.look()
+        self._has_waited = True  # a program that has just begun needs its time for itself, and isn't stuck
         return max(self._often, _SHARE * (time.thread_time() - began))
 
     def look(self) -> None:
         """Take a look."""
+        from .graph import Graph  # here: imported on the watch thread, by programs that last so long
+        from .posts import look_at, waiter_of
+        from .sightings import SIGHTINGS, all_tasks
+
         with self._lock:
             watched = dict(self._watched)
         if not watched:
@@ -97,6 +101,10 @@ class StuckWatch:
         self._look_for_idle(watched, waits, len(tasks))
 
     def _look_for_circles(self, long: list[Any], tasks: list[Any], watched: dict[int, Any]) -> None:
+        from .diagnose import Found
+        from .graph import Graph
+        from .posts import look_at, waiter_of
+
         if not Graph(look_at(task) for task in long).stuck:
             return
         found = Found(tasks, 20, None)  # with those who hold something and go on
@@ -106,9 +114,12 @@ class StuckWatch:
                 continue
             self._told.add(mark)
             _, tell = watched.get(id(circle[0].get_loop()), (None, _speak))
-            tell("\n".join(deadlock_text(deadlock)), deadlock)
+            tell(str(deadlock), deadlock)
 
     def _look_for_idle(self, watched: dict[int, Any], waits: dict[Any, float], alive: int) -> None:
+        from .diagnose import Found
+        from .idle import what_is_left
+
         idle: set[int] = set()
         for number, (loop, tell) in watched.items():
             waiting = [task for task in waits if task.get_loop() is loop]

@@ -66,6 +66,7 @@ def taken_at(held: Held) -> str:
 def what_of(post: Post) -> str:
     """Return what *post* waits for, as a noun."""
     thing, word = post.thing, post.word
+    waiter: Any = post.waiter
     if word in LOCKS:
         kind = type(thing).__name__ if thing is not None else word.partition(".")[0]
         return f"an asyncio.{kind}" if isinstance(thing, asyncio.Lock | asyncio.Semaphore) else f"a {kind}"
@@ -78,12 +79,9 @@ def what_of(post: Post) -> str:
     if word == "change":
         cell = next((value for value in post.values if hasattr(value, "waits") and hasattr(value, "where")), None)
         return f"a change of {'a Shared' if cell is None else cell.where()}"
-    if isinstance(post.waiter, asyncio.Task) and word not in SIGNALS:
+    if isinstance(waiter, asyncio.Task) and word not in SIGNALS:
         return "another task"
-    if (
-        word in ("_wait", "wait", "TaskGroup.__aexit__", "TaskGroup._aexit")
-        or "Gathering" in type(post.waiter).__name__
-    ):
+    if word in ("_wait", "wait", "TaskGroup.__aexit__", "TaskGroup._aexit") or "Gathering" in str(type(post.waiter)):
         return "tasks"
     return _KINDS.get(word) or word
 
