@@ -5,6 +5,16 @@ from .exploration import Failure as Failure
 from .exploration import Step as Step
 from .explore import explore as explore
 from .explore import replay as replay
+from .fakes import answers as answers
+from .fakes import fake as fake
+from .fakes import hangs as hangs
+from .fakes import late as late
+from .fakes import raises as raises
+from .fakes import says_429 as says_429
+from .fakes import twice as twice
 from .outside import outside as outside
 
-__all__ = ["Exploration", "Failure", "Step", "explore", "outside", "replay"]
+__all__ = [
+    "Exploration", "Failure", "Step", "answers", "explore", "fake", "hangs", "late", "outside", "raises", "replay",
+    "says_429", "twice",
+]  # fmt: skip

@@ -16,16 +16,20 @@ from typing import TYPE_CHECKING, Any
 from ..._core.timers import timers_of
 from .arrivals import Answer, Arrival, FaultKind, HeldStep, ThreadStep
 from .choices import Chooses
-from .mistakes import EscapedControl, InjectedFault, Stuck
+from .mistakes import EscapedControl, InjectedFault, Stuck, TooLong
 from .options import DUE, FIRST_DUE, HOLDING, Cancellation, FaultyArrival, Handle, Timer, TimerHandle, Way, is_wake_up
 from .steps import task_of
 from .tasks import ExploredTask
 
 if TYPE_CHECKING:
+    from .threads import ControlledThread
     from .tracer import Tracer
 
 TICK = 1e-6
 """Seconds that time goes beyond a timer: a limiter that adds up floats could else be a hair too early for ever."""
+
+SPINNING = 1_000
+"""Steps of one thread without a pause after which time goes on a millisecond with each further one."""
 
 PATIENCE = 200
 """Turns with something ready after which what is outside arrives by itself: a loop that spins doesn't stop the world."""
@@ -56,6 +60,9 @@ class Arriving:
         self._immediate: list[TimerHandle] = []
         self._now: float = 0.0
         self._busy = 0
+        self._spinning = 0
+        self.steps = 0
+        self.most_steps = 0
         self.has_injected_cancel = False
 
     # -- what is outside -----------------------------------------------------------------------------------------
@@ -227,6 +234,10 @@ class Arriving:
             options += [Cancellation(task) for task in waiting if task._fut_waiter is not None]
         return len(options) - before
 
+    def threads(self) -> list[ControlledThread]:
+        """Return the threads that are under way."""
+        return [one.thread for one in self._outside if isinstance(one, ThreadStep)]
+
     def choose_fault(self, ways: Sequence[Way]) -> Any:
         """Return one of *ways*, the first by default; each other costs a fault."""
         if not self._faults:
@@ -239,11 +250,16 @@ class Arriving:
     # -- what then happens ---------------------------------------------------------------------------------------
 
     def _happen(self, option: Any) -> None:
+        self.steps += 1
+        if self.steps > self.most_steps:
+            raise TooLong
         if self.tracer is not None:
             self.tracer.happens(option)
         if isinstance(option, Arrival):
             more = option.arrive(self)  # type: ignore[arg-type]  # this is part of a loop
-            self._current = option if more and option.can_come() else None
+            before, self._current = self._current, option if more and option.can_come() else None
+            if self._current is not None:
+                self._let_time_creep(before)
             if not more:
                 self._forget(option)
         elif isinstance(option, Timer):
@@ -254,6 +270,12 @@ class Arriving:
         elif isinstance(option, Cancellation):
             self.has_injected_cancel = True
             option.task.cancel("a cancel at this await, injected by the explorer")
+
+    def _let_time_creep(self, before: Arrival | None) -> None:
+        """A thread that waits for a moment by looking at the clock again and again must see it come."""
+        self._spinning = self._spinning + 1 if before is self._current else 0
+        if self._spinning > SPINNING:
+            self._now += 0.001
 
     def _fire(self, every: bool) -> None:
         """Let time go on to the next timer; it fires, and with it those of the same moment if *every* one may."""

@@ -78,8 +78,7 @@ class Plan:
     def _missing(self, at: int, option: int, count: int) -> int:
         raise ReplayMismatch(
             f"at its choice number {at} the program had {count} ways to go on; it had more than {option} when it ran "
-            "with the same decisions before. Something outside the schedule decides what it does: state that outlives "
-            "main, the addresses of objects, real time"
+            "with the same decisions before"
         )
 
     def is_used_up(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -12,7 +12,9 @@ from .accesses import accesses_of, awaits_of
 from .arrivals import FAULTS, FaultKind
 from .conflicts import conflict_in
 from .choices import Chooses, Plan, cost_of
+from .determinism import ADVICE, difference
 from .exploration import Exploration, Failure, Label
+from .fakes import Fake, Fakes
 from .failures import Found, check_invariant
 from .mistakes import ReplayMismatch
 from .observing import Observation
@@ -38,6 +40,7 @@ def explore(
     overtakings: int = 2,
     faults: int = 0,
     fault_kinds: Collection[FaultKind] = FAULTS,
+    fakes: Mapping[Any, Fake] | None = None,
     tier: Tier = "stock",
     points: Points = "gil",
     seed: int = 0,
@@ -62,6 +65,7 @@ def explore(
       fault_kinds: which: ``"raise"``, an await on the outside that fails; ``"hang"``, one that is never answered, and so
         a deadlock where no time-out ends it; ``"late"``, answered after all others; ``"twice"``, a body that is run
         twice; ``"death"`` of a worker process; ``"cancel"`` at some await. All by default.
+      fakes: what stands in for tools, models and other async functions, by name or by function: see ``fake``.
       tier: ``"stock"``, what a stock loop can do; ``"any"``: after that, also holding a task's next step back, as
         another loop, an eager task or one more ``await`` would. Such a finding is a warning.
       points: where threads may be interrupted: ``"gil"`` or ``"opcodes"``, as without the GIL.
@@ -92,6 +96,7 @@ def explore(
         faults = max(faults, int(bool(fault_kinds)))
         seed = recipe.settings["seed"]
     world = World(main, invariant, most_steps=steps, faults=_kinds(faults, fault_kinds), seed=seed)
+    world.fakes = Fakes(fakes, main) if fakes else None
     with Sitting(world, points) as sitting:
         note = ""
         if recipe is not None:
@@ -138,7 +143,7 @@ class _Exploring:
         before = self._count
         self._searched.append((tier, search, 0))
         for plan in search.plans():
-            found = self._world.run(plan)
+            found = self._run(plan)
             self._count += 1
             if found is not None:
                 self._searched[-1] = (tier, search, self._count - before)
@@ -148,6 +153,13 @@ class _Exploring:
                 break
         self._searched[-1] = (tier, search, self._count - before)
         return None
+
+    def _run(self, plan: Chooses) -> Found | None:
+        try:
+            return self._world.run(plan)
+        except ReplayMismatch as mismatch:
+            told = difference(self._world, plan.deviations)
+            raise ReplayMismatch(f"{mismatch}; {told}{ADVICE}") from None
 
     def _is_used_up(self, share: float) -> bool:
         return (self._schedules is not None and self._count >= self._schedules * share) or (
@@ -195,8 +207,7 @@ def _failure(world: World, plan: Chooses, found: Found, label: Label, points: Po
         raise ReplayMismatch(
             f"a schedule failed ({found.kind}: {found.message}), and with the same decisions again it "
             + ("did not" if again is None else f"failed otherwise ({again.kind}: {again.message})")
-            + ". Something outside the schedule decides what the program does: state that outlives main, the addresses "
-            "of objects, real time"
+            + f"; {difference(world, plan.deviations)}{ADVICE}"
         )
     assert again is not None
     cost = cost_of(Plan(plan.deviations) if not plan.log else plan)
@@ -233,8 +244,14 @@ def _replayed(world: World, recipe: Recipe) -> Exploration | str:
     return Exploration(replace(failure, report=told(failure, 1)), 1, f"the token's schedule failed: {failure.kind}", False)
 
 
-def replay(main: Main, token: str, *, invariant: Callable[..., Any] | None = None) -> Exploration:
-    """Run the one schedule of *token*, strictly.
+def replay(
+    main: Main,
+    token: str,
+    *,
+    invariant: Callable[..., Any] | None = None,
+    fakes: Mapping[Any, Fake] | None = None,
+) -> Exploration:
+    """Run the one schedule of *token*, strictly; the other arguments are those of ``explore`` when it was found.
 
     Raises:
       ReplayMismatch: the schedule doesn't fit the program; names the first step that differs.
@@ -245,6 +262,7 @@ def replay(main: Main, token: str, *, invariant: Callable[..., Any] | None = Non
     recipe = read_token(token)
     settings = recipe.settings
     world = World(main, invariant, faults=_kinds(1, settings["faults"]), holding=settings["tier"] == "any", seed=settings["seed"])
+    world.fakes = Fakes(fakes, main) if fakes else None
     with Sitting(world, settings["points"]):
         result = _replayed(world, recipe)
     if isinstance(result, str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .exploration import Kind
     from .loop import ExploredLoop
 
+_OTHER_LOOP = re.compile(r"is bound to a different event loop|attached to a different loop|Event loop is closed")
 _OURS = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 _KEEPERS = (os.path.join(_OURS, "tools", "resource.py"), os.path.join(_OURS, "_core", "supervise.py"))
 
@@ -133,6 +135,11 @@ def main_failed(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
     error = main.exception()
     if error is None or is_injected(error):
         return None
+    if isinstance(error, RuntimeError) and _OTHER_LOOP.search(str(error)):
+        raise UsageError(
+            f"main uses something that belongs to the event loop of another schedule: {error}. Make locks, events, "
+            "queues, clients and tasks inside main, so that each schedule has its own"
+        ) from error
     return Found("exception", f"main raised {type(error).__name__}: {error}" if str(error) else f"main raised {error!r}", error)
 
 

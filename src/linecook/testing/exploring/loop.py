@@ -75,7 +75,6 @@ class ExploredLoop(Arriving, RealThings, Executors, asyncio.AbstractEventLoop):
         self.cancels: list[Request] = []
         self.complaints: list[dict[str, Any]] = []
         self.escapes: list[EscapedControl] = []
-        self.steps = 0
         self.after_step: Callable[[], None] | None = None
 
     # -- the loop's own interface --------------------------------------------------------------------------------

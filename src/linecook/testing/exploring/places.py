@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import linecache
 import os
-from types import CodeType
+from types import CodeType, TracebackType
 from typing import Any
 
 from ..._core.supervise import _waiting_frames
@@ -35,6 +35,17 @@ def function_of(task: asyncio.Task[Any]) -> str:
     call = None if frame is None else frame.f_locals.get("call")
     name = getattr(call, "name", None) or getattr(coroutine, "__name__", None)
     return name if isinstance(name, str) else type(coroutine).__name__
+
+
+def innermost(trace: TracebackType | None) -> Place | None:
+    """Return the innermost line of the user's code in *trace*; None when there is none."""
+    found: Place | None = None
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if is_theirs(code):
+            found = Place(code.co_filename, trace.tb_lineno, code.co_name)
+        trace = trace.tb_next
+    return found
 
 
 def text_at(place: Place | None) -> str:

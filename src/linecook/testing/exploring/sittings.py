@@ -11,8 +11,10 @@ from typing import Self
 
 from ...state.hook import observe
 from .accesses import Accesses
+from .blocking import Watchman
 from .chance import Chance
 from .control import Control, here
+from .per_process import PerProcess
 from .refusals import Refusals
 from .switching import Points
 from .tasks import ExploredTask, ordered
@@ -31,6 +33,8 @@ class Sitting:
         world.control = self._control
         world.chance = self._chance = Chance(world.seed, lambda: here() is not None)
         self._refusals = Refusals(world.refuse)
+        world.per_process = self._per_process = PerProcess(lambda: world.loop is not None and here() is not None)
+        self._watchman = Watchman(world.progress, world.patience)
         self._looking: Callable[[], None] = _nothing
         self._was_collecting = gc.isenabled()
 
@@ -41,7 +45,11 @@ class Sitting:
         self._tasks = asyncio.Task, asyncio.tasks.Task
         asyncio.Task = asyncio.tasks.Task = ExploredTask  # type: ignore[misc]  # for who makes them without the loop
         self._refusals.put_in_place()
+        self._per_process.take_over()
+        if self._world.fakes is not None:
+            self._world.fakes.put_in_place()
         self._looking = observe(Accesses(self._world))
+        self._watchman.begin()
         gc.disable()  # finalizers would run at moments that no schedule knows; between schedules they may
         return self
 
@@ -53,6 +61,10 @@ class Sitting:
         self._looking()
         del vars(asyncio.tasks)["set"]
         asyncio.Task, asyncio.tasks.Task = self._tasks  # type: ignore[misc]
+        self._watchman.end()
+        if self._world.fakes is not None:
+            self._world.fakes.put_back()
+        self._per_process.give_back()
         self._refusals.put_back()
         self._chance.give_back()
         self._control.__exit__(kind, error, trace)

@@ -5,24 +5,32 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..._core.errors import UsageError
+from ...observe.stuck.traced import LockTrace
 from .arrivals import FaultKind, ThreadStep
+from .blocking import Blocked
 from .chance import Chance
 from .choices import Chooses, Plan
 from .control import Control, here
 from .failures import Found, Watch, complaint, leaked, main_failed, swallowed, unretrieved
+from .fakes import Fakes
 from .loop import ExploredLoop
 from .mistakes import EscapedControl, ReplayMismatch, Stuck, TooLong
+from .per_process import PerProcess
+from .places import innermost
 from .tasks import ExploredTask
 from .threads import ControlledThread
 from .tracer import Tracer
+from .waits import waits_on
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
 
+_READS = 50_000  # looks at the clock in one step of the loop
 _GARBAGE = 5_000  # young objects that may pile up before they are collected
 _WINDING_DOWN = 20_000  # steps that tasks left over have for their clean-up
 
@@ -36,6 +44,11 @@ class World:
       invariant: what must hold; None: nothing.
       most_steps, faults, holding: as of ``ExploredLoop``.
       seed: of ``random`` and everything drawn from it.
+      patience: real seconds that one step may take.
+      control, chance, per_process, fakes: what stands in for real things; None: nothing does.
+      had_threads: whether the program had any.
+      loop: that of the schedule under way.
+      losses: the lost updates of the schedule under way.
     """
 
     main: Main
@@ -44,12 +57,18 @@ class World:
     faults: frozenset[FaultKind] = frozenset()
     holding: bool = False
     seed: int = 0
+    patience: float = 10.0
     control: Control | None = None
     chance: Chance | None = None
+    per_process: PerProcess | None = None
+    fakes: Fakes | None = None
     had_threads: bool = False
     loop: ExploredLoop | None = None
     losses: list[Any] = field(default_factory=list)
     _sweeps: int = 0
+    _read_in: int = 0
+    _reads: int = 0
+    _ident: int = field(default_factory=threading.get_ident)
 
     def run(self, plan: Chooses, tracer: Tracer | None = None) -> Found | None:
         """Run the schedule of *plan*; return what was wrong with it, or None.
@@ -68,19 +87,28 @@ class World:
         self.losses.clear()
         if self.chance is not None:
             self.chance.begin()
+        if self.fakes is not None:
+            self.fakes.begin()
         if tracer is not None:
             tracer.loop = loop
+        trace = LockTrace(_nobody) if tracer is not None else None
+        if trace is not None:
+            trace.begin()
         try:
             found = self._play(loop)
             if loop.escapes:
                 raise loop.escapes[0]
             return found
         finally:
+            if trace is not None:
+                trace.end()
             if self.control is not None and self.control.threads:
                 self.had_threads = True
                 self.control.clear()
-            self.loop = None
             loop.close()
+            self.loop = None
+            if self.per_process is not None:
+                self.per_process.end()
             sys.set_asyncgen_hooks(*hooks)
             asyncio._set_running_loop(None)
             self._sweep()
@@ -95,7 +123,23 @@ class World:
 
     def now(self) -> float:
         """Return the virtual time, in seconds."""
-        return 0.0 if self.loop is None else self.loop.time()
+        loop = self.loop
+        if loop is None:
+            return 0.0
+        if loop.steps != self._read_in:
+            self._read_in, self._reads = loop.steps, 0
+        self._reads += 1
+        if self._reads > _READS and threading.get_ident() == self._ident:
+            self._reads = 0
+            raise loop.escaped(
+                "waiting for a moment by looking at the clock again and again, on the event loop,",
+                "virtual time stands still while a step runs. Await asyncio.sleep()",
+            )
+        return loop.time()
+
+    def progress(self) -> int | None:
+        """Return a number that changes with every step; None while nothing runs."""
+        return None if self.loop is None else self.loop.steps + id(self.loop)
 
     def started(self, thread: ControlledThread) -> None:
         """Take over a thread that the program has started."""
@@ -128,9 +172,12 @@ class World:
         except Stuck:
             found = Found("deadlock", "nothing is ready and nothing can come: main waits for ever")
             if loop.tracer is not None:
-                loop.tracer.stopped(loop)
+                found.message, loop.tracer.waits = waits_on(loop)
         except TooLong:
             found = Found("hang", f"the program has not ended after {loop.steps:,} steps (steps= allows more)")
+        except Blocked as error:
+            place = innermost(error.__traceback__)
+            found = Found("hang", f"one step blocks the event loop, for seconds{f', at {place}' if place else ''}")
         except SystemExit as error:
             found = Found("exception", f"main raised {error!r}", error)
         found = self._lost() or found or watch.violation or main_failed(loop, main) or watch.at_end(main)
@@ -169,3 +216,7 @@ class World:
             pass
         for task in left:  # one that resists is no news: its failure was told, or will be by another schedule
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _nobody(order: object) -> None:
+    """Take no note of locks taken in both orders: the search finds out whether that is a deadlock."""
