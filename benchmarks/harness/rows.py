@@ -31,6 +31,7 @@ ORDER = (
     "run_lines",
     "run_resume",
     "board",
+    "detectors",
     "watch_http",
     "watch_spawn",
     "explore_suite",

@@ -5,6 +5,7 @@ import copy
 import gc
 import logging
 import pickle
+import sys
 import threading
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -468,6 +469,32 @@ def test_threads_lose_nothing_with_update_compare_and_set_and_transaction() -> N
     for thread in threads:
         thread.join()
     assert cell.value == rounds * crew * 3
+
+
+def test_threads_that_write_by_hand_are_refused_exactly_where_an_update_would_be_lost() -> None:
+    cell, done, refused = strict(), [0] * 4, [0] * 4
+
+    def add(number: int) -> None:
+        for _ in range(2_000):
+            seen = cell.value
+            try:
+                cell.value = seen + 1
+            except LostUpdate:
+                refused[number] += 1
+            else:
+                done[number] += 1
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert cell.value == sum(done) == 8_000 - sum(refused)
 
 
 async def test_compare_and_set_compares_by_value_and_by_version() -> None:
