@@ -5,7 +5,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from linecook import tool
-from linecook.state.actors import Actor, actor_here, begin_call
+from linecook.state.actors import Actor, actor_here
+from linecook.testing import explore
 
 
 async def test_a_task_is_the_same_actor_throughout() -> None:
@@ -61,16 +62,14 @@ async def test_each_call_of_the_thread_lane_is_an_actor_with_its_name() -> None:
     assert {one.name for one, _ in found} == {"look"}
 
 
-def test_who_serves_calls_on_a_thread_can_say_so() -> None:
+def test_each_call_of_an_explored_thread_is_an_actor_of_its_own() -> None:
+    """A search serves many calls, and many schedules, on the same real threads."""
     found: list[Actor] = []
 
-    def serve() -> None:
-        for name in ("one", "two"):
-            begin_call(name)
-            found.extend((actor_here(), actor_here()))
+    async def main() -> None:
+        for _ in range(2):
+            await asyncio.to_thread(lambda: found.extend((actor_here(), actor_here())))
 
-    thread = threading.Thread(target=serve)
-    thread.start()
-    thread.join()
-    assert [actor.name for actor in found] == ["one", "one", "two", "two"]
-    assert len(set(found)) == 2
+    assert explore(main, schedules=3).failure is None
+    assert all(one is two for one, two in zip(found[::2], found[1::2], strict=True))
+    assert len(set(found)) == len(found) // 2

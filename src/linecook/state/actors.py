@@ -7,6 +7,7 @@ It holds no cell, no task and no large value.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import weakref
 from asyncio import current_task
@@ -120,16 +121,6 @@ def let_go(actor: Actor) -> None:
         task._linecook_actor = actor
 
 
-def begin_call(name: str) -> None:
-    """Note that this thread begins another call, of which nothing known before is the past.
-
-    For those who serve calls on threads of their own, one after the other. The thread lane, executors and anyio's
-    threads are known without it.
-    """
-    local = _local
-    local.actor, local.job, local.is_worker = Actor(name), None, False
-
-
 class _Local(threading.local):
     """What one thread knows of itself."""
 
@@ -147,17 +138,18 @@ def _on_thread() -> Actor:
     local = _local
     if local.held is not None:
         return local.held
-    job: Any = here.frame or (None if local.is_worker is False else _job_of_pool(local))
+    thread = threading.current_thread()
+    job: Any = here.frame or (None if local.is_worker is False else _job_of_pool(local)) or thread
     known = None if local.job is None else local.job()
     if local.actor is None or job is not known:
-        local.actor = Actor(threading.current_thread().name)
-        local.job = None if job is None else weakref.ref(job)
+        local.actor = Actor(thread.name)
+        local.job = weakref.ref(job)
     return local.actor
 
 
 def _job_of_pool(local: _Local) -> Any:
     """Return what stands for the call that a thread of a pool serves; None where this thread is no such."""
-    frame: FrameType | None = _frame()
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         if code.co_name == "run" and "/" in code.co_filename:
@@ -169,9 +161,3 @@ def _job_of_pool(local: _Local) -> Any:
     if local.is_worker is None:
         local.is_worker = False
     return None
-
-
-def _frame() -> FrameType:
-    import sys
-
-    return sys._getframe(1)
