@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 import sys
 import threading
@@ -12,16 +13,18 @@ from typing import Any, Literal, TypeVar
 
 from .._core.callframe import call_from
 from .._core.errors import UsageError
-from .._core.supervise import end_all_tasks
+from .._core.supervise import end_all_tasks, supervisor_of
 from .quit import take_quit
 from .runtime import Runtime
 
 T = TypeVar("T")
+_log = logging.getLogger("linecook")
 
 # A fleet of agents is a mass of young objects that all live: collecting every 700 of them costs 43 % of a fan-out's
 # CPU (benchmarks: fanout_100k). The old generations keep their pace.
 _GC_YOUNG = 50_000
 
+_MOST_LEFT = 5  # tasks left behind that are told one by one
 _PATIENCE = 5.0  # seconds for the clean-up of the tasks that the program leaves behind
 
 
@@ -91,7 +94,8 @@ class _Program:
                     try:
                         result = runner.run(self._run(main))
                     finally:
-                        if asyncio.all_tasks(self._loop):
+                        if left := asyncio.all_tasks(self._loop):
+                            _tell_left(left)
                             runner.run(end_all_tasks(_PATIENCE))
                 except asyncio.CancelledError:
                     if not self._cancelled:
@@ -154,6 +158,18 @@ class _Program:
         if self._main is not None and not self._main.done():
             self._cancelled = True
             self._main.cancel("shutdown: Ctrl-C")
+
+
+def _tell_left(tasks: set[asyncio.Task[Any]]) -> None:
+    """Say which tasks the program has left behind, with what is known of who made them."""
+    from ..observe.stuck.left import left_at_the_end
+
+    known = supervisor_of(next(iter(tasks)).get_loop()).tasks  # which it has spoken of, or will
+    left = left_at_the_end(tasks.difference(known))
+    for each in left[:_MOST_LEFT]:
+        _log.warning("the program has ended and a task is left, which is cancelled now: %s", each)
+    if len(left) > _MOST_LEFT:
+        _log.warning("and %d more tasks are left", len(left) - _MOST_LEFT)
 
 
 def _stopped(how: str, result: Any) -> KeyboardInterrupt:

@@ -11,9 +11,9 @@ import asyncio
 from contextlib import suppress
 from typing import Any, Literal
 
+from ..._core.handlers import line_that_catches
 from ..place import Spot
 from .diagnosis import Cancellation
-from .handlers import line_that_catches
 from .posts import Post, frame_of, links_with_values
 from .words import name_of, place_of
 

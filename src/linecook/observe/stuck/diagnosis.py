@@ -105,7 +105,7 @@ class Cancellation:
 
 @dataclass(frozen=True, slots=True)
 class LeftTask:
-    """A task that outlived the call or scope that made it, or failed with nobody looking.
+    """A task that outlived the call that made it, or failed with nobody looking.
 
     Attributes:
       what: the function it runs, and its name.
@@ -121,6 +121,9 @@ class LeftTask:
     made_at: str
     state: Literal["alive", "failed"]
     told: str
+
+    def __str__(self) -> str:
+        return _left_text(self)
 
 
 @dataclass(frozen=True, slots=True)

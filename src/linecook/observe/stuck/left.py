@@ -1,24 +1,25 @@
-"""The registry: tasks that outlived the call or scope that made them, and those that failed with nobody looking.
+"""The registry: tasks that outlived the call that made them, and those that failed with nobody looking.
 
-Nobody registers anything: a task's context holds the call under way and the deadline of the scope that were current
-when it was made, and asyncio holds every task weakly. So what is left can be told at any time, for nothing.
+Nobody registers anything: a task's context holds the call that was under way when it was made, and asyncio holds every
+task weakly. So what is left can be told at any time, and costs nothing until somebody asks.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import traceback
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
 from ..._core.callframe import CallFrame
-from ..._core.context import Frame, current_deadline, current_frame
+from ..._core.context import Frame, current_frame
 from ..audit.origins import line_that_made
 from ..live.chains import context_of
-from ..place import Place, Spot, _is_ours_or_pythons
+from ..place import Place, Spot, _is_ours_or_pythons, call_on_stack
 from .diagnosis import LeftTask
-from .posts import Post
+from .posts import Post, look_at
 from .words import path_of, place_of, shown
 
 
@@ -26,8 +27,27 @@ def left_among(posts: Iterable[Post], done: Iterable[asyncio.Task[Any]]) -> list
     """Return which of *posts* outlived their makers, and which tasks of *done* failed unread."""
     found = [left for task in done if (left := failed_unread(task)) is not None]
     known = list(posts)
-    alive = {frame for post in known for frame in post.calls}
-    return found + [left for post in known if (left := _outlived(post, alive)) is not None]
+    makers = {frame for post in known for frame in post.calls} | _at_work()
+    return found + [_alive(post) for post in known if _has_outlived(post, makers)]
+
+
+def left_at_the_end(tasks: Iterable[asyncio.Task[Any]]) -> list[LeftTask]:
+    """Return the tasks of the user's that are alive although their program has ended."""
+    posts = [look_at(task) for task in tasks if not task.done()]
+    return [
+        _alive(post) for post in posts if post.spot is not None and not _is_ours_or_pythons(post.spot.code.co_filename)
+    ]
+
+
+def _at_work() -> set[Frame]:
+    """Return the calls whose bodies are on some thread's stack just now, and those above them: no chain shows those."""
+    found: set[Frame] = set()
+    for frame in list(sys._current_frames().values()):
+        call = call_on_stack(frame, None)
+        while call is not None and call not in found:
+            found.add(call)
+            call = call.parent
+    return found
 
 
 def failed_unread(task: asyncio.Task[Any]) -> LeftTask | None:
@@ -44,16 +64,13 @@ def failed_unread(task: asyncio.Task[Any]) -> LeftTask | None:
     return LeftTask(_what(task), _made_by(task), _made_at(task), "failed", told)
 
 
-def _outlived(post: Post, alive: set[Frame]) -> LeftTask | None:
-    """Return what is to be told of a plain task whose maker, a call or a scope, has ended."""
-    if post.calls or post.context is None:  # a call of its own: its scope or fan-out sees to it
-        return None
-    maker: Frame | None = post.context.get(current_frame)
-    scope: Any = post.context.get(current_deadline)
-    call_ended = isinstance(maker, CallFrame) and maker not in alive and _has_ended(maker)
-    scope_ended = scope is not None and getattr(scope, "what", "") == "scope" and getattr(scope, "is_left", False)
-    if not call_ended and not scope_ended:
-        return None
+def _has_outlived(post: Post, makers: set[Frame]) -> bool:
+    """Say whether *post* is a plain task whose maker, a call, has ended; calls are seen to by scopes and fan-outs."""
+    maker = None if post.calls or post.context is None else post.context.get(current_frame)
+    return isinstance(maker, CallFrame) and maker not in makers and _has_ended(maker)
+
+
+def _alive(post: Post) -> LeftTask:
     return LeftTask(_what(post.task), _made_by(post.task), _made_at(post.task), "alive", place_of(post.spot))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from ..._core.handlers import with_lines
 from ..place import Place, Spot
 from .graph import Graph
-from .handlers import with_lines
 from .posts import LOCKS, SIGNALS, Held, Post
 
 _KINDS = {
