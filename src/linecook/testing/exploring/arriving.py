@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 TICK = 1e-6
 """Seconds that time goes beyond a timer: a limiter that adds up floats could else be a hair too early for ever."""
 
-SPINNING = 1_000
-"""Steps of one thread without a pause after which time goes on a millisecond with each further one."""
-
 PATIENCE = 200
 """Turns with something ready after which what is outside arrives by itself: a loop that spins doesn't stop the world."""
 
@@ -60,7 +57,6 @@ class Arriving:
         self._immediate: list[TimerHandle] = []
         self._now: float = 0.0
         self._busy = 0
-        self._spinning = 0
         self.steps = 0
         self.most_steps = 0
         self.has_injected_cancel = False
@@ -257,9 +253,7 @@ class Arriving:
             self.tracer.happens(option)
         if isinstance(option, Arrival):
             more = option.arrive(self)  # type: ignore[arg-type]  # this is part of a loop
-            before, self._current = self._current, option if more and option.can_come() else None
-            if self._current is not None:
-                self._let_time_creep(before)
+            self._current = option if more and option.can_come() else None
             if not more:
                 self._forget(option)
         elif isinstance(option, Timer):
@@ -270,12 +264,6 @@ class Arriving:
         elif isinstance(option, Cancellation):
             self.has_injected_cancel = True
             option.task.cancel("a cancel at this await, injected by the explorer")
-
-    def _let_time_creep(self, before: Arrival | None) -> None:
-        """A thread that waits for a moment by looking at the clock again and again must see it come."""
-        self._spinning = self._spinning + 1 if before is self._current else 0
-        if self._spinning > SPINNING:
-            self._now += 0.001
 
     def _fire(self, every: bool) -> None:
         """Let time go on to the next timer; it fires, and with it those of the same moment if *every* one may."""

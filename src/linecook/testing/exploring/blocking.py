@@ -7,22 +7,20 @@ import time
 from _thread import allocate_lock, get_ident, start_new_thread
 from collections.abc import Callable
 
-_PATIENCE = 10.0
-
 
 class Blocked(KeyboardInterrupt):
     """Raised in a step that doesn't end; a ``KeyboardInterrupt``, since tasks pass nothing else on."""
 
 
 class Watchman:
-    """Looks every second whether the program gets on, from a real thread of its own.
+    """Looks every half second whether the program gets on, from a real thread of its own.
 
     Args:
       progress: tells a number that changes with every step; None while nothing runs.
-      patience: real seconds that one step may take.
+      patience: tells how many real seconds one step may take.
     """
 
-    def __init__(self, progress: Callable[[], int | None], patience: float = _PATIENCE) -> None:
+    def __init__(self, progress: Callable[[], int | None], patience: Callable[[], float]) -> None:
         self._progress = progress
         self._patience = patience
         self._watched = get_ident()
@@ -39,11 +37,11 @@ class Watchman:
 
     def _watch(self) -> None:
         seen, since = self._progress(), _monotonic()
-        while not self._over.acquire(timeout=min(1.0, self._patience)):
+        while not self._over.acquire(timeout=min(0.5, self._patience())):
             now = self._progress()
             if now is None or now != seen:
                 seen, since = now, _monotonic()
-            elif _monotonic() - since > self._patience:
+            elif _monotonic() - since > self._patience():
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._watched), ctypes.py_object(Blocked))
                 since = _monotonic()
 

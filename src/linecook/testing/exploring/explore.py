@@ -29,6 +29,7 @@ from .world import Main, World
 Tier = Literal["stock", "any"]
 _SCHEDULES = 2_000
 _SECONDS = 30.0
+_SHOWN_OF_HANG = 2_000  # steps
 
 
 def explore(
@@ -167,7 +168,11 @@ class _Exploring:
         )
 
     def _found(self, plan: Chooses, found: Found, tier: Tier) -> Exploration:
-        best = smallest(plan, lambda candidate: found.is_like(self._world.run(candidate)))
+        best = plan
+        if found.kind == "hang":  # each takes long, and the last steps are like the first: not made smaller
+            self._world.most_steps = min(self._world.most_steps, _SHOWN_OF_HANG)
+        else:
+            best = smallest(plan, lambda candidate: found.is_like(self._world.run(candidate)))
         failure = _failure(self._world, best, found, self._label(tier, best), self._points, self._count)
         verdict = f"schedule {self._count} failed: {failure.kind}: {failure.message}"
         return Exploration(failure, self._count, verdict, False, self._sitting.seconds())
@@ -216,7 +221,7 @@ def _failure(world: World, plan: Chooses, found: Found, label: Label, points: Po
     }  # fmt: skip
     token = write_token(Recipe(tuple(named.decisions), tuple(tracer.order), settings))
     failure = Failure(
-        again.kind, again.message, "", token, label, cost.overtakings, cost.faults, tuple(tracer.steps),
+        again.kind, found.message if again.kind == "hang" else again.message, "", token, label, cost.overtakings, cost.faults, tuple(tracer.steps),
         () if again.loss is None else accesses_of(again.loss), tuple(tracer.waits), again.error,
         () if again.loss is None else awaits_of(again.loss),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..._core.errors import UsageError
+from .control import Endless
 from .mistakes import EscapedControl, InjectedFault, ReplayMismatch
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ def main_failed(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
     error = main.exception()
     if error is None or is_injected(error):
         return None
+    if isinstance(error, Endless):
+        return Found("hang", str(error), error)
     if isinstance(error, RuntimeError) and _OTHER_LOOP.search(str(error)):
         raise UsageError(
             f"main uses something that belongs to the event loop of another schedule: {error}. Make locks, events, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import socket
 import subprocess
@@ -17,6 +18,7 @@ _REAL: tuple[tuple[Any, str, str], ...] = (
     (socket, "create_connection", "socket.create_connection()"),
     *((socket.socket, name, f"socket.{name}()") for name in _SOCKET),
     (subprocess.Popen, "__init__", "subprocess.Popen()"),
+    (_thread, "start_new_thread", "_thread.start_new_thread()"),
     (os, "system", "os.system()"),
     (os, "fork", "os.fork()"),
     (os, "posix_spawn", "os.posix_spawn()"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ...state.hook import observe
 from .accesses import Accesses
@@ -21,6 +22,7 @@ from .tasks import ExploredTask, ordered
 from .world import World
 
 _monotonic = time.monotonic  # the real one: the stand-ins are in place while schedules run
+_CLOCKED = ("linecook._core.", "linecook.tools.", "linecook.agents.")
 
 
 class Sitting:
@@ -34,13 +36,15 @@ class Sitting:
         world.chance = self._chance = Chance(world.seed, lambda: here() is not None)
         self._refusals = Refusals(world.refuse)
         world.per_process = self._per_process = PerProcess(lambda: world.loop is not None and here() is not None)
-        self._watchman = Watchman(world.progress, world.patience)
+        self._watchman = Watchman(world.progress, lambda: world.patience)
+        self._clocks: list[tuple[Any, Any]] = []
         self._looking: Callable[[], None] = _nothing
         self._was_collecting = gc.isenabled()
 
     def __enter__(self) -> Self:
         self._control.__enter__()
         self._chance.take_over()
+        self._set_our_clocks()
         vars(asyncio.tasks)["set"] = ordered  # found there before the builtin
         self._tasks = asyncio.Task, asyncio.tasks.Task
         asyncio.Task = asyncio.tasks.Task = ExploredTask  # type: ignore[misc]  # for who makes them without the loop
@@ -67,7 +71,17 @@ class Sitting:
         self._per_process.give_back()
         self._refusals.put_back()
         self._chance.give_back()
+        while self._clocks:
+            module, clock = self._clocks.pop()
+            module.monotonic = clock
         self._control.__exit__(kind, error, trace)
+
+    def _set_our_clocks(self) -> None:
+        """Let linecook's own rooms, which have bound the clock to a name, read virtual time as well."""
+        for name, module in list(sys.modules.items()):
+            if name.startswith(_CLOCKED) and getattr(module, "monotonic", None) is _monotonic:
+                self._clocks.append((module, _monotonic))
+                module.monotonic = time.monotonic  # type: ignore[attr-defined]  # the stand-in
 
     def seconds(self) -> float:
         """Return the real seconds since it began."""

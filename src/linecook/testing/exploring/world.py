@@ -176,6 +176,7 @@ class World:
         except TooLong:
             found = Found("hang", f"the program has not ended after {loop.steps:,} steps (steps= allows more)")
         except Blocked as error:
+            self.patience = 1.0  # it is known now, and will be run again
             place = innermost(error.__traceback__)
             found = Found("hang", f"one step blocks the event loop, for seconds{f', at {place}' if place else ''}")
         except SystemExit as error:
