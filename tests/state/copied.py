@@ -8,6 +8,17 @@ prices["tea"] = 3
 size = len(prices) + 2
 
 
+class Desk:
+    """Holds one as a class does."""
+
+    open = Shared(True)
+
+
+@tool(lane="process")
+def closes() -> None:
+    Desk.open.value = False
+
+
 @tool(lane="process")
 def adds(number: int) -> int:
     return total.update(lambda value: value + number)

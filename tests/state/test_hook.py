@@ -99,6 +99,8 @@ def test_a_copy_in_a_worker_process_is_no_shared_value() -> None:
         for wrong in (copied.adds(2), copied.reads()):
             with pytest.raises(NotPortable, match=r"Shared 'total' lives in the process that called.*return what"):
                 await wrong
+        with pytest.raises(NotPortable, match="Shared 'open'"):
+            await copied.closes()
         assert await copied.has_its_own() == 5
         assert copied.total.value == 0
 

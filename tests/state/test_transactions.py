@@ -1,6 +1,7 @@
 """Several cells in one step: nobody sees half of it, and what it read still stands when it writes."""
 
 import asyncio
+import sys
 import threading
 from typing import Any
 
@@ -152,6 +153,54 @@ async def test_one_inside_another_is_part_of_it() -> None:
     with pytest.raises(KeyError):
         transaction(outer)
     assert cell.value == 0
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks begin eagerly from 3.12 on")
+async def test_a_task_that_begins_inside_one_has_transactions_of_its_own() -> None:
+    cell, beside = Shared(0), Shared(0)
+
+    async def own() -> None:
+        transaction(lambda: beside.set(beside.value + 1))
+
+    def outer() -> None:
+        cell.value = 1
+        begun.append(asyncio.Task(own(), loop=asyncio.get_running_loop(), eager_start=True))
+        cell.value = 2
+        raise KeyError
+
+    begun: list[asyncio.Task[None]] = []
+    with pytest.raises(KeyError):
+        transaction(outer)
+    await begun[0]
+    assert (cell.value, beside.value) == (0, 1)
+
+
+async def test_a_task_without_room_for_a_memory_may_use_it() -> None:
+    class Bare(asyncio.Future[None]):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name.startswith("_linecook"):
+                raise AttributeError(name)
+            super().__setattr__(name, value)
+
+        def get_name(self) -> str:
+            return "bare"
+
+        def get_coro(self) -> Any:
+            return None
+
+    cell, real = Shared(0), asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    assert real is not None
+    bare: Any = Bare()
+    asyncio.tasks._leave_task(loop, real)
+    asyncio.tasks._enter_task(loop, bare)
+    try:
+        cell.value += 1
+        transaction(lambda: cell.set(cell.value + 1))
+    finally:
+        asyncio.tasks._leave_task(loop, bare)
+        asyncio.tasks._enter_task(loop, real)
+    assert cell.value == 2
 
 
 async def test_a_write_in_it_may_be_a_lost_update_of_a_read_before_it() -> None:

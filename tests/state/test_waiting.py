@@ -56,7 +56,7 @@ async def test_every_way_to_write_wakes() -> None:
 
 async def test_a_time_out_of_its_own_and_one_around_it(clock: VirtualClock) -> None:
     cell = Shared(0)
-    with pytest.raises(TimedOutError, match=r"wait_for of a Shared\(5\)"):
+    with pytest.raises(TimedOutError, match=r"Shared 'cell'\.wait_for\(5\) passed"):
         await cell.wait_for(bool, timeout=5)
     assert clock.time() == pytest.approx(5, abs=0.01)
     with pytest.raises(TimedOutError, match=r"fail_after\(2\)"), fail_after(2):

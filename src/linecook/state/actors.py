@@ -12,6 +12,7 @@ import threading
 import weakref
 from asyncio import current_task
 from collections.abc import Callable
+from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
@@ -98,27 +99,33 @@ def actor_here() -> Actor:
         return held
     actor: Actor | None = getattr(task, "_linecook_actor", None)
     if actor is None:
-        actor = task._linecook_actor = Actor(_name_of(task), task)
+        actor = Actor(_name_of(task), task)
+        with suppress(AttributeError):  # a task of somebody's own make, without room: its reads aren't remembered
+            task._linecook_actor = actor
     return actor
 
 
-def hold(actor: Actor) -> None:
+def hold(actor: Actor) -> Actor | None:
     """Take *actor* from the fast path for a while: ``actor_here`` finds it, ``task._linecook_actor`` doesn't.
 
-    So that an access outside of a transaction needn't ask whether there is one.
+    So that an access outside of a transaction needn't ask whether there is one. Returns what ``let_go`` has to be
+    given: whom this thread held before (a task that began in the first step of another, inside of its transaction).
     """
-    _local.held = actor
+    before, _local.held = _local.held, actor
     task: Any = None if actor.task is None else actor.task()
     if task is not None:
-        del task._linecook_actor
+        with suppress(AttributeError):
+            del task._linecook_actor
+    return before
 
 
-def let_go(actor: Actor) -> None:
+def let_go(actor: Actor, before: Actor | None) -> None:
     """Undo ``hold``."""
-    _local.held = None
+    _local.held = before
     task: Any = None if actor.task is None else actor.task()
     if task is not None:
-        task._linecook_actor = actor
+        with suppress(AttributeError):
+            task._linecook_actor = actor
 
 
 class _Local(threading.local):

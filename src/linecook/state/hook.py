@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Literal, Protocol
 
 from .._core.errors import NotPortable
+
+_CO_OPTIMIZED = 1  # inspect.CO_OPTIMIZED: functions have it
 
 Kind = Literal["read", "write"]
 
@@ -45,7 +47,7 @@ class _Copies:
         Raises:
           NotPortable: it is one; the message names it and the cure.
         """
-        if cell._made[0].co_name == "<module>" and frame.f_code.co_name != "<module>":
+        if _is_import(cell._made[0]) and not _is_import(frame.f_code):
             raise NotPortable(
                 f"{cell.where()} lives in the process that called; in a worker of lane='process' this is a copy, made "
                 "when its module was imported, and nobody would see what is written here. Pass its value as argument, "
@@ -55,6 +57,11 @@ class _Copies:
     def lost(self, loss: Any) -> None:
         """Say it in the log."""
         logging.getLogger("linecook").warning("%s", loss)
+
+
+def _is_import(code: CodeType) -> bool:
+    """Say whether *code* is the body of a module or a class: what runs when a module is imported."""
+    return not code.co_flags & _CO_OPTIMIZED
 
 
 observer: Observer | None = _Copies() if "_linecook_worker" in sys.modules else None

@@ -350,7 +350,10 @@ class SharedMap(Generic[K, V]):
     def _actor(self, key: Any, kind: Literal["read", "write"], frame: FrameType) -> Actor:
         if hook.observer is not None:
             hook.observer.accessing(self, key, kind, frame)
-        return actor_here()
+        try:
+            return task_here()._linecook_actor  # type: ignore[no-any-return]
+        except (AttributeError, RuntimeError):
+            return actor_here()
 
     def _stale(self, key: Any, read: Read, seen: State | None, value: Any, frame: FrameType, actor: Actor) -> None:
         try:

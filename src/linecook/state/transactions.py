@@ -168,7 +168,7 @@ def transaction(fn: Callable[[], R]) -> R:
 
 def _attempt(fn: Callable[[], R], actor: Actor) -> R:
     attempt = Transaction(actor)
-    hold(actor)
+    before = hold(actor)
     actor.transaction = attempt
     try:
         result = fn()
@@ -178,7 +178,7 @@ def _attempt(fn: Callable[[], R], actor: Actor) -> R:
         raise
     finally:
         actor.transaction = None
-        let_go(actor)
+        let_go(actor, before)
     attempt.commit()
     return result
 
