@@ -7,6 +7,7 @@ import pytest
 
 from linecook import Shared, fail_after
 from linecook.errors import Conflict, TimedOutError, UsageError
+from linecook.state.hook import observe
 
 
 async def test_a_draft_is_written_when_the_block_is_left() -> None:
@@ -121,6 +122,26 @@ async def test_one_that_is_thrown_away_gives_its_turn_on() -> None:
     thrown = begin()
     thrown.send(None)
     thrown.close()
+    async with cell.edit() as draft:
+        draft.value = 1
+    assert cell.value == 1
+
+
+async def test_one_whose_first_look_fails_gives_its_turn_on() -> None:
+    class Refuses:
+        def accessing(self, *_: object) -> None:
+            raise KeyError
+
+        def lost(self, loss: object) -> None: ...
+
+    cell = Shared(0)
+    end = observe(Refuses())
+    try:
+        with pytest.raises(KeyError):
+            async with cell.edit():
+                pass
+    finally:
+        end()
     async with cell.edit() as draft:
         draft.value = 1
     assert cell.value == 1

@@ -61,16 +61,17 @@ class Turns:
           UsageError: it is this very task that has the turn: it would wait for itself.
         """
         turn = Turn(actor_here())
-        with self._lock:
-            holder = self.open
-            if holder is None:
-                self._give(turn)
-            else:
-                self.waiting.append(turn)
-        if holder is not None and holder.actor is turn.actor:
-            self.leave(turn)
-            raise UsageError(f"{turn.actor.name} edits {where()} already, and would wait for itself; use that draft")
         try:
+            with self._lock:
+                holder = self.open
+                if holder is None:
+                    self._give(turn)
+                else:
+                    self.waiting.append(turn)
+            if holder is not None and holder.actor is turn.actor:
+                raise UsageError(
+                    f"{turn.actor.name} edits {where()} already, and would wait for itself; use that draft"
+                )
             while not turn.is_open:
                 turn.waiter.look()
                 if not turn.is_open:
@@ -147,7 +148,11 @@ class Edit(Generic[T]):
         if self._turn is not None:
             raise UsageError(f"this edit of {self._cell.where()} was entered before; call edit() for each block")
         self._turn = await self._cell.turns.take(self._cell.where)
-        self._base = self._cell.look(sys._getframe(1))
+        try:
+            self._base = self._cell.look(sys._getframe(1))
+        except BaseException:  # a search gives this task up here
+            self._cell.turns.leave(self._turn)
+            raise
         self._draft = Draft[T](self._base[0], self._cell.where)
         return self._draft
 
