@@ -24,7 +24,7 @@ row = Row(
     ),
     columns=("cpu_more", "wall_more", "wall_s"),
     time_limit=240.0,
-    losing="A look at 10,000 tasks takes some milliseconds of the interpreter, at most a 200th of the time.",
+    losing="A look at 10,000 tasks takes some milliseconds of the interpreter, at most a 500th of the time.",
 )
 
 Agent = Callable[[int], Coroutine[Any, Any, int]]

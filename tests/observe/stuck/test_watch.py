@@ -107,7 +107,7 @@ async def test_it_never_takes_more_than_its_share_of_time(monkeypatch: pytest.Mo
     pauses = [ears.watch._beat(None) for _ in range(2)]  # type: ignore[arg-type]
     ears.unwatch()
     assert pauses[0] < pauses[1]
-    assert pauses[1] >= 0.015 * 200
+    assert pauses[1] >= 0.015 * 500
 
 
 def _burn(seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 It looks twice a second at which future each task waits for, and closely only at those that wait for the same one for a
 second; the loop is neither woken nor asked. A deadlock doesn't pass, so it is found late rather than dearly: a look may
-cost a 200th of the time to the next (benchmarks: detectors).
+cost a 500th of the time to the next (benchmarks: detectors).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OFTEN = 0.5
 LONG = 1.0
 """Seconds that a task must wait for one and the same thing before it is looked at closely."""
 
-_SHARE = 200  # a look may cost a 200th of the time to the next one
+_SHARE = 500  # a look may cost a 500th of the time to the next one
 _MOST_NEW = 300  # tasks that are looked at closely for the first time in one look
 
 Mark = tuple[int, int]
