@@ -124,3 +124,25 @@ def test_events_conditions_and_queues_of_import_time_wait_in_turn():
             thread.result()
     EVENT.clear()
     assert got == [1, 2, "end"]
+
+
+class Proxy:
+    """As web frameworks have them: it asks about itself where no request is."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("working outside of a request")
+
+    def __getattr__(self, name):
+        raise RuntimeError("working outside of a request")
+
+
+KEPT = {"proxy": Proxy()}  # as a global, pytest would ask it whether it is a fixture
+DATA = list(range(1_000_000))
+
+
+def test_odd_objects_and_plain_data_are_let_alone():
+    before = len(DATA)
+    with Control():
+        assert type(LOCK) is ControlledLock
+    assert len(DATA) == before

@@ -82,6 +82,26 @@ def test_without_the_gil_an_update_in_place_is_lost():
     assert set(outcomes(twice(add_in_place), points="opcodes")) == {1, 2}
 
 
+def test_accesses_are_seen_while_the_explorer_is_traced_line_by_line():
+    def whys():
+        thread = ControlledThread(add_in_place, (Cell(),))
+        seen = []
+        while thread.step() != "ended":
+            seen.append(thread.at.why)
+        return seen
+
+    before = sys.gettrace()
+    with Control(points="opcodes"):
+        untraced = whys()
+        sys.settrace(lambda *_event: None)
+        try:
+            traced = whys()
+        finally:
+            sys.settrace(before)
+        again = whys()
+    assert untraced == traced == again == ["access", "access"]
+
+
 def test_what_is_read_from_a_dict_can_be_stale_after_the_call():
     def program():
         seen = {"n": 0}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from _thread import get_ident
 from collections.abc import Callable
 from types import TracebackType
@@ -131,6 +132,7 @@ class Control:
         self.threads: list[ControlledThread] = []
         self._stand_ins = StandIns(self.code)
         self._listening = False
+        self._traced: object = None
         self._cpus: set[int] = set()
 
     def __enter__(self) -> Control:
@@ -139,7 +141,11 @@ class Control:
             raise RuntimeError("an exploration is under way in this process already; end it first")
         _active = self
         self.home = get_ident()
-        self._stand_ins.put_in_place()
+        try:
+            self._stand_ins.put_in_place()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -160,6 +166,9 @@ class Control:
             self.hooks.open()
             self._listening = True
             self._stay_on_one_cpu()
+        if sys.gettrace() is not self._traced:
+            self._traced = sys.gettrace()
+            self.hooks.renew()
 
     def clear(self) -> None:
         """End a schedule: every thread that is still under way unwinds, and names begin to count from one again."""

@@ -14,15 +14,22 @@ from _thread import RLock as _CRLock
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import CellType, FunctionType, MethodType, ModuleType
-from typing import Any, cast
+from typing import Any
 
 from .users_code import UsersCode
 
-MOST = 200_000
+MOST = 100_000
 """Objects that are looked into, at most."""
 
+LARGEST = 10_000
+"""Entries of a list, dict or set beyond which it isn't looked into: that is data."""
+
 _SYNCHRONISERS = ("threading", "queue", "concurrent.futures._base", "concurrent.futures.thread")
-_Place = tuple[Callable[[Any], None], Any]
+_LOCKS = (LockType, _CRLock)
+_CONTAINERS = (list, dict, set, deque, tuple)
+_Put = Callable[[Any], None]
+_Place = tuple[Any, _Put]
+"""What is kept somewhere, and the way to put something else in its place."""
 
 
 class FoundLocks:
@@ -30,7 +37,7 @@ class FoundLocks:
 
     def __init__(self, code: UsersCode) -> None:
         self._code = code
-        self._wrapped: list[_Place] = []
+        self._wrapped: list[_Place] = []  # the locks, and how each is put back
         self._stand_ins: dict[int, Any] = {}
 
     def wrap(self) -> None:
@@ -43,16 +50,16 @@ class FoundLocks:
                 continue
             seen.add(id(holder))
             for value, put in list(_kept_in(holder)):
-                if isinstance(value, (LockType, _CRLock)):
+                if type(value) in _LOCKS:
                     put(self._stand_in(value))
-                    self._wrapped.append((put, value))
+                    self._wrapped.append((value, put))
                 elif self._is_looked_into(value):
                     waiting.append(value)
 
     def unwrap(self) -> None:
         """Put the locks back where they were."""
         while self._wrapped:
-            put, lock = self._wrapped.pop()
+            lock, put = self._wrapped.pop()
             put(lock)
         self._stand_ins.clear()
 
@@ -61,7 +68,7 @@ class FoundLocks:
 
         made = self._stand_ins.get(id(lock))
         if made is None:
-            made = ControlledLock(lock) if isinstance(lock, LockType) else ControlledRLock(lock)
+            made = ControlledLock(lock) if type(lock) is LockType else ControlledRLock(lock)
             self._stand_ins[id(lock)] = made
         return made
 
@@ -70,60 +77,76 @@ class FoundLocks:
         return isinstance(file, str) and self._code.has_file(file)
 
     def _is_looked_into(self, value: Any) -> bool:
-        if isinstance(value, (list, dict, set, deque, tuple, CellType)):
+        kind = _type_of(value)
+        if issubclass(kind, _CONTAINERS):
+            return len(value) <= LARGEST
+        if kind is CellType or kind is MethodType:
             return True
-        if isinstance(value, FunctionType):
+        if kind is FunctionType:
             return self._code.has_file(value.__code__.co_filename)
-        if isinstance(value, ModuleType):
+        if issubclass(kind, ModuleType):
             return self._is_users(value)
-        kind = value if isinstance(value, type) else type(value)
-        name = kind.__module__
+        owner: type[Any] = value if issubclass(kind, type) else kind
+        name = vars(owner).get("__module__")
         module = sys.modules.get(name) if isinstance(name, str) else None
         return name in _SYNCHRONISERS or (module is not None and self._is_users(module))
 
 
-def _kept_in(holder: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
+def _kept_in(holder: Any) -> Iterator[_Place]:
     """Yield what *holder* keeps, each with the way to put something else in its place."""
-    kind = cast(Any, type(holder))  # what the user keeps there has no type that we could know
+    kind = _type_of(holder)
     if issubclass(kind, dict):
         yield from ((value, _setting_item(holder, key)) for key, value in list(holder.items()))
     elif issubclass(kind, (list, deque)):
         yield from ((value, _setting_item(holder, index)) for index, value in enumerate(holder))
     elif issubclass(kind, (set, tuple)):
-        yield from ((value, _impossible) for value in holder if not isinstance(value, (LockType, _CRLock)))
-    elif isinstance(holder, CellType):
-        with_value = [holder.cell_contents] if _is_filled(holder) else []
-        yield from ((value, _setting_cell(holder)) for value in with_value)
-    elif isinstance(holder, FunctionType):
+        yield from ((value, _impossible) for value in holder if type(value) not in _LOCKS)
+    elif kind is CellType:
+        if _is_filled(holder):
+            yield holder.cell_contents, _setting_cell(holder)
+    elif kind is FunctionType:
         yield from ((cell, _impossible) for cell in holder.__closure__ or ())
-        yield from ((value, _impossible) for value in holder.__defaults__ or () if _is_container(value))
-    elif isinstance(holder, MethodType):
+        yield from ((value, _impossible) for value in holder.__defaults__ or () if type(value) not in _LOCKS)
+    elif kind is MethodType:
         yield holder.__self__, _impossible
     else:
         yield from _attributes_of(holder)
 
 
-def _attributes_of(holder: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
-    names = list(getattr(holder, "__dict__", ()))
-    if not isinstance(holder, type):
+def _attributes_of(holder: Any) -> Iterator[_Place]:
+    kept = _dict_of(holder)
+    names = list(kept)
+    if not _is_class(holder):
         names += [name for kind in type(holder).__mro__ for name in _slots_of(kind)]
         yield type(holder), _impossible
     for name in names:
         try:
-            value = vars(holder)[name] if name in getattr(holder, "__dict__", ()) else getattr(holder, name)
+            value = kept[name] if name in kept else object.__getattribute__(holder, name)
         except AttributeError:
-            continue
+            continue  # a slot that nothing was put into
         yield value, _setting_attribute(holder, name)
+
+
+def _dict_of(holder: Any) -> dict[str, Any]:
+    try:
+        ask: Any = type.__getattribute__ if _is_class(holder) else object.__getattribute__
+        return dict(ask(holder, "__dict__"))
+    except AttributeError:
+        return {}  # it has slots alone
+
+
+def _type_of(value: object) -> Any:
+    return type(value)  # isinstance would ask the value itself: a proxy may answer with an error
+
+
+def _is_class(holder: Any) -> bool:
+    return issubclass(type(holder), type)
 
 
 def _slots_of(kind: type) -> list[str]:
     slots = kind.__dict__.get("__slots__", ())
     names = [slots] if isinstance(slots, str) else list(slots)
     return [name for name in names if name not in {"__dict__", "__weakref__"} and not name.startswith("__")]
-
-
-def _is_container(value: Any) -> bool:
-    return isinstance(value, (list, dict, set, deque))
 
 
 def _is_filled(cell: CellType) -> bool:
@@ -134,7 +157,7 @@ def _is_filled(cell: CellType) -> bool:
     return True
 
 
-def _setting_item(holder: Any, key: Any) -> Callable[[Any], None]:
+def _setting_item(holder: Any, key: Any) -> _Put:
     def put(value: Any) -> None:
         if not isinstance(holder, dict) or key in holder:
             holder[key] = value
@@ -142,14 +165,14 @@ def _setting_item(holder: Any, key: Any) -> Callable[[Any], None]:
     return put
 
 
-def _setting_attribute(holder: Any, name: str) -> Callable[[Any], None]:
+def _setting_attribute(holder: Any, name: str) -> _Put:
     def put(value: Any) -> None:
-        type.__setattr__(holder, name, value) if isinstance(holder, type) else object.__setattr__(holder, name, value)
+        (type.__setattr__ if _is_class(holder) else object.__setattr__)(holder, name, value)
 
     return put
 
 
-def _setting_cell(cell: CellType) -> Callable[[Any], None]:
+def _setting_cell(cell: CellType) -> _Put:
     def put(value: Any) -> None:
         cell.cell_contents = value
 

@@ -53,6 +53,18 @@ class Monitoring:
         self._accesses.clear()
         self._entries.clear()
 
+    def renew(self) -> None:
+        """Ask for every access anew.
+
+        In CPython 3.12 and 3.13 a code object loses its events per instruction when somebody begins to trace it line by
+        line afterwards (``sys.settrace`` on any thread: a debugger, coverage, our own report).
+        """
+        if self._fine:
+            for code in self._accesses:
+                events = _MONITORING.get_local_events(self._tool, code)
+                _MONITORING.set_local_events(self._tool, code, events & ~_MONITORING.events.INSTRUCTION)
+                _MONITORING.set_local_events(self._tool, code, events)
+
     def enter(self) -> None:
         """Nothing: these hooks are the interpreter's, not a thread's."""
 

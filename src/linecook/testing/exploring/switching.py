@@ -59,6 +59,9 @@ class Hooks(Protocol):
     def close(self) -> None:
         """Leave everything as it was."""
 
+    def renew(self) -> None:
+        """See to it that everything is listened to again, after the explorer's thread has begun or ended to trace."""
+
     def enter(self) -> None:
         """Prepare the real thread that runs this, before a body."""
 

@@ -45,6 +45,9 @@ class Tracing:
         """Forget the code objects."""
         self._known.clear()
 
+    def renew(self) -> None:
+        """Nothing: threads are traced each for itself."""
+
     def enter(self) -> None:
         """Follow what this thread runs from now on."""
         sys.settrace(_Follower(self).call)

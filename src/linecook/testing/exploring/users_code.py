@@ -8,12 +8,14 @@ from __future__ import annotations
 import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 _INSTALLED = ("/site-packages/", "/dist-packages/")
-_STDLIB = tuple(str(Path(sysconfig.get_path(name)).resolve()) + "/" for name in ("stdlib", "platstdlib"))
+_STDLIB = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+_THEIRS = tuple({f"{path}/" for path in _STDLIB} | {f"{Path(path).resolve()}/" for path in _STDLIB})
 _LINECOOK = str(Path(__file__).resolve().parents[2]) + "/"
 
 
@@ -46,12 +48,17 @@ class UsersCode:
         return known
 
     def _judge(self, file: str) -> bool:
-        if file.startswith("<"):
-            return not file.startswith("<frozen")
-        path = str(Path(file).resolve())
-        if any(path.startswith(beginning) for beginning in self._include):
-            return True
-        return not (path.startswith((*_STDLIB, _LINECOOK)) or any(part in path for part in _INSTALLED))
+        return file.startswith(self._include) or _is_not_installed(file)
+
+
+@cache  # a program has hundreds of modules, and a test suite hundreds of explorations
+def _is_not_installed(file: str) -> bool:
+    if file.startswith("<"):
+        return not file.startswith("<frozen")
+    return not any(
+        path.startswith((*_THEIRS, _LINECOOK)) or any(part in path for part in _INSTALLED)
+        for path in (file, str(Path(file).resolve()))
+    )
 
 
 def _is_generated(code: CodeType) -> bool:
