@@ -16,7 +16,7 @@ SECONDS = 5.0
 LATENCIES = (0.1, 1.0, 2.0, 5.0, 6.0, 12.0, 31.0)
 """What a call may take, for the explorers in which a call takes virtual time: around the time-outs of the programs."""
 
-Verdict = Literal["found", "nothing found", "claims there is none", "something else", "doesn't run"]
+Verdict = Literal["found", "nothing found", "a run hung", "claims there is none", "something else", "doesn't run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,9 @@ class Tried:
     """What one setting of one explorer said about one program.
 
     Attributes:
-      verdict: ``found``: the bug, or in a right program a false alarm. ``claims there is none``: the explorer's own
-        words for a proof. ``something else``: it failed with what isn't this program's bug. ``doesn't run``: refused.
+      verdict: ``found``: the bug, or in a right program a false alarm. ``a run hung``: it gave a run up by the clock on
+        the wall, and draws no conclusion. ``claims there is none``: the explorer's own words for a proof. ``something
+        else``: it failed with what isn't this program's bug. ``doesn't run``: refused.
       schedules: run until then.
       words: what it said, in short.
     """

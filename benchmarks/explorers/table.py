@@ -25,6 +25,7 @@ def cell(tries: Tries) -> str:
     verdicts = {one["verdict"] for one in tries}
     for verdict, words in (
         ("something else", "another failure"),
+        ("a run hung", "a run hung"),
         ("claims there is none", '"there is none"'),
         ("nothing found", "–"),
     ):

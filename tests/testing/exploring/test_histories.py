@@ -1,11 +1,13 @@
 """The search is judged by programs: each bug is found, cheaply and rightly labelled; what is right raises no alarm."""
 
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from linecook.testing import explore, replay
 from tests.histories.expected import BUGS, CONTROLS, load_bug, load_control
+from tests.histories.naive import fewest_overtakings
 
 SCHEDULES = 2_000  # the bound of the contract; the bugs need fewer than 100
 SLOW = {"polling", "linecook_desk", "slot_given_back"}  # their schedules are many, and these are all run
@@ -71,3 +73,34 @@ def test_most_of_the_bugs_hide_from_a_plain_run():
     """A suite of bugs that show on every run would judge nothing."""
     shown = [name for name in BUGS if searched(name).schedules == 1]
     assert len(shown) < len(BUGS) / 4, shown
+
+
+LARGE = {
+    "double_spend", "window_reset_twice", "overspend_by_five", "three_locks", "stale_fill_in_a_crowd", "split_brain",
+    "requeued_too_late", "slot_given_back", "polling",
+}  # fmt: skip
+BY_ADDRESS = {"answers_mixed_up"}  # as_completed begins its tasks in the order of a set, which the naive search leaves
+
+
+def naive(names, load):
+    """Those that a naive search can run: few schedules, no threads, nothing of linecook."""
+    texts = {name: Path(load(name).__file__).read_text() for name in names if name not in LARGE | BY_ADDRESS}
+    return [name for name, text in texts.items() if "thread" not in text and "from linecook import" not in text]
+
+
+@pytest.mark.parametrize("name", [name for name in naive(BUGS, load_bug) if not BUGS[name].faults])
+def test_a_naive_search_says_the_same_about_a_bug(name):
+    bug = BUGS[name]
+    found = fewest_overtakings(load_bug(name), most=2, schedules=SCHEDULES)
+    if bug.tier == "any":
+        assert found is None
+        return
+    assert found is not None
+    overtakings, kinds = found
+    assert overtakings == bug.overtakings
+    assert kinds & set(bug.kinds)
+
+
+@pytest.mark.parametrize("name", naive(CONTROLS, load_control))
+def test_a_naive_search_finds_nothing_in_a_program_that_is_right(name):
+    assert fewest_overtakings(load_control(name), most=2, schedules=SCHEDULES) is None
