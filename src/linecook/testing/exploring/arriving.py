@@ -145,12 +145,14 @@ class Arriving:
             if self._current is not None and self._current in options:  # a thread goes on until it waits
                 options.remove(self._current)
                 options.insert(0, self._current)
+            free = len(options) - 1
             if timer:
                 options.append(DUE)
                 if self._ties():
                     options.append(FIRST_DUE)
+                if not self._threads or not any(isinstance(one, ThreadStep) for one in options):
+                    free = len(options) - 1  # else a thread could go on: time that passes it by has overtaken it
             if len(options) > 1 or (self._faults and options):
-                free = len(options) - 1
                 faults = self._add_faults(options) if self._faults else 0
                 self._happen(options[self._plan.pick(options, free, faults)])
             elif options:

@@ -13,6 +13,7 @@ from typing import Any
 
 _random: Any = random
 _uuid: Any = uuid
+_NODE = 0x010000000000  # of a group, and so of no machine
 
 
 class Chance:
@@ -41,7 +42,7 @@ class Chance:
         self._seed_before = random.Random.seed
         chance = self
 
-        def seed(self: random.Random, a: Any = None, version: int = 2) -> None:  # noqa: PLW0642 - theirs, not ours
+        def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
             if a is None and chance._is_asked():  # Random() draws its seed inside C, past os.urandom
                 a = int.from_bytes(chance._draw(16))
             chance._seed_before(self, a, version)
@@ -50,6 +51,7 @@ class Chance:
         self._replace(_random, "_urandom", self._urandom)
         self._replace(random.Random, "seed", seed)
         self._replace(_uuid, "_generate_time_safe", None)
+        self._replace(_uuid, "_node", _NODE)  # else it would run a program to learn that of this machine
 
     def _replace(self, owner: Any, name: str, stand_in: Any) -> None:
         self._replaced.append((owner, name, getattr(owner, name)))

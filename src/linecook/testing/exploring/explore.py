@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..._core.errors import UsageError
 from .accesses import accesses_of, awaits_of
 from .arrivals import FAULTS, FaultKind
-from .conflicts import conflict_in
 from .choices import Chooses, Plan, cost_of
+from .conflicts import conflict_in
 from .determinism import ADVICE, difference
 from .exploration import Exploration, Failure, Label
-from .fakes import Fake, Fakes
 from .failures import Found, check_invariant
+from .fakes import Fake, Fakes
 from .mistakes import ReplayMismatch
 from .observing import Observation
+from .report import told
 from .search import Search, smallest
 from .sittings import Sitting
 from .switching import Points
-from .report import told
 from .token import Named, Recipe, Replay, first_difference, read_token, write_token
 from .tracer import Tracer
 from .world import Main, World
@@ -86,6 +86,7 @@ def explore(
     Ideas: stateless search by deviations from a base (VeriSoft, CHESS), delay bounding, random walks.
     """
     _check(overtakings, faults, schedules, seconds, steps)
+    _check_words(tier, points)
     _refuse_inside_a_loop()
     check_invariant(invariant)
     if schedules is None and seconds is None:
@@ -188,7 +189,9 @@ class _Exploring:
         """Return that no failure was found, and where."""
         told = [_words(*each, self._overtakings, self._faults) for each in self._searched]
         exhausted = all(search.is_exhausted for _, search, _ in self._searched)
-        return Exploration(None, self._count, "no failure in " + "; nor in ".join(told), exhausted, self._sitting.seconds())
+        return Exploration(
+            None, self._count, "no failure in " + "; nor in ".join(told), exhausted, self._sitting.seconds()
+        )
 
 
 def _words(tier: Tier, search: Search, count: int, overtakings: int, faults: int) -> str:
@@ -246,7 +249,9 @@ def _replayed(world: World, recipe: Recipe) -> Exploration | str:
     failure = _failure(world, Plan(plan.deviations), found, label, recipe.settings["points"], 1)
     cost = cost_of(plan)
     failure = replace(failure, overtakings=cost.overtakings, faults=cost.faults)
-    return Exploration(replace(failure, report=told(failure, 1)), 1, f"the token's schedule failed: {failure.kind}", False)
+    return Exploration(
+        replace(failure, report=told(failure, 1)), 1, f"the token's schedule failed: {failure.kind}", False
+    )
 
 
 def replay(
@@ -266,7 +271,9 @@ def replay(
     check_invariant(invariant)
     recipe = read_token(token)
     settings = recipe.settings
-    world = World(main, invariant, faults=_kinds(1, settings["faults"]), holding=settings["tier"] == "any", seed=settings["seed"])
+    world = World(
+        main, invariant, faults=_kinds(1, settings["faults"]), holding=settings["tier"] == "any", seed=settings["seed"]
+    )
     world.fakes = Fakes(fakes, main) if fakes else None
     with Sitting(world, settings["points"]):
         result = _replayed(world, recipe)
@@ -290,6 +297,12 @@ def _check(overtakings: int, faults: int, schedules: int | None, seconds: float 
         raise ValueError(f"explore's schedules must be a whole number of 1 or more, or None, not {schedules!r}")
     if seconds is not None and not seconds > 0:
         raise ValueError(f"explore's seconds must be above 0, or None, not {seconds!r}")
+
+
+def _check_words(tier: str, points: str) -> None:
+    for name, word, known in (("tier", tier, get_args(Tier)), ("points", points, get_args(Points))):
+        if word not in known:
+            raise ValueError(f"explore's {name} must be one of {', '.join(map(repr, known))}, not {word!r}")
 
 
 def _refuse_inside_a_loop() -> None:

@@ -121,7 +121,11 @@ def _takes_one(invariant: Callable[..., Any]) -> bool:
         parameters = inspect.signature(invariant).parameters.values()
     except (TypeError, ValueError):
         return False
-    needed = [one for one in parameters if one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    needed = [
+        one
+        for one in parameters
+        if one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
     if len(needed) > 1:
         raise UsageError(f"invariant takes no argument, or one: main's result; {invariant!r} takes {len(needed)}")
     return len(needed) == 1
@@ -143,7 +147,9 @@ def main_failed(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
             f"main uses something that belongs to the event loop of another schedule: {error}. Make locks, events, "
             "queues, clients and tasks inside main, so that each schedule has its own"
         ) from error
-    return Found("exception", f"main raised {type(error).__name__}: {error}" if str(error) else f"main raised {error!r}", error)
+    return Found(
+        "exception", f"main raised {type(error).__name__}: {error}" if str(error) else f"main raised {error!r}", error
+    )
 
 
 def is_injected(error: BaseException | None) -> bool:
@@ -206,9 +212,13 @@ def leaked(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
 
 
 def _is_keeper(task: asyncio.Task[Any]) -> bool:
-    """Say whether *task* is linecook's own and ends with the loop: it keeps a resource, or sees to a resisting task."""
+    """Say whether *task* is nobody's: linecook's, which keeps a resource or sees to a task that resists; or the loop's,
+    which closes an async generator that was dropped. All of these end with the loop.
+    """
     code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and code.co_filename in _KEEPERS
+    if code is None:
+        return type(task.get_coro()).__name__ == "async_generator_athrow"
+    return code.co_filename in _KEEPERS
 
 
 def _what(task: asyncio.Task[Any]) -> str:

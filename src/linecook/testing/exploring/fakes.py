@@ -131,7 +131,9 @@ class Fake:
         loop = asyncio.get_running_loop()
         behaviour = usual
         if self._may and isinstance(loop, ExploredLoop):
-            behaviour = loop.choose_fault([Way(name, number, one.what, one) for number, one in enumerate((usual, *self._may))])
+            behaviour = loop.choose_fault(
+                [Way(name, number, one.what, one) for number, one in enumerate((usual, *self._may))]
+            )
         return await behaviour.serve(name, args, kwargs)
 
 
@@ -239,7 +241,8 @@ def _by_bare_name(name: str, main: Callable[..., Any]) -> Any:
     found = {
         id(vars(module)[name]): vars(module)[name]
         for module in list(sys.modules.values())
-        if name in getattr(module, "__dict__", {}) and code.has_file(getattr(module, "__file__", None) or "/")
+        if name in getattr(module, "__dict__", {})
+        and code.has_file(getattr(module, "__file__", None) or "/")
         and callable(vars(module)[name])
     }
     if len(found) != 1:
@@ -255,7 +258,9 @@ def _checked(found: Any, name: Any) -> Any:
         return found
     if inspect.iscoroutinefunction(found):
         return found
-    raise UsageError(f"fakes: {name!r} is neither a tool nor an async function, but {found!r}; nobody would await its fake")
+    raise UsageError(
+        f"fakes: {name!r} is neither a tool nor an async function, but {found!r}; nobody would await its fake"
+    )
 
 
 def _places_of(original: Any) -> list[tuple[Any, str]]:

@@ -176,7 +176,9 @@ class ExploredProcessLane(_ExploredLane):
 
     def die(self, job: Job) -> None:
         """Answer that the worker died under the body."""
-        error = LaneLost(f"the worker died under {job.label}: a fault injected by the explorer", call=job.frame, work="stopped")
+        error = LaneLost(
+            f"the worker died under {job.label}: a fault injected by the explorer", call=job.frame, work="stopped"
+        )
         error.__cause__ = InjectedFault("a worker's death")
         job.error, job.state = error, DONE
         job.started_at = job.ended_at = self._loop.time() or 1e-9

@@ -11,7 +11,10 @@ from typing import Any
 from ..._core.supervise import _waiting_frames
 from .exploration import Place
 
-_NOT_THEIRS = (os.path.dirname(asyncio.__file__) + os.sep, os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep)
+_NOT_THEIRS = (
+    os.path.dirname(asyncio.__file__) + os.sep,
+    os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep,
+)
 
 
 def is_theirs(code: CodeType) -> bool:

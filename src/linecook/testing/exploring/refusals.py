@@ -12,7 +12,19 @@ from typing import Any
 from .mistakes import EscapedControl
 
 _CURE = "no real input or output happens in an explored schedule. Stand in for it with outside(value), or a fake"
-_SOCKET = ("bind", "listen", "accept", "connect", "connect_ex", "send", "sendall", "sendto", "recv", "recv_into", "recvfrom")
+_SOCKET = (
+    "bind",
+    "listen",
+    "accept",
+    "connect",
+    "connect_ex",
+    "send",
+    "sendall",
+    "sendto",
+    "recv",
+    "recv_into",
+    "recvfrom",
+)
 _REAL: tuple[tuple[Any, str, str], ...] = (
     (socket, "getaddrinfo", "socket.getaddrinfo()"),
     (socket, "create_connection", "socket.create_connection()"),

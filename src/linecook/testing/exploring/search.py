@@ -75,7 +75,9 @@ class Search:
 
     def _cheapest(self) -> Path:
         """Take the next schedule: in the end half of the turns are for the cheapest level, a quarter for the next…"""
-        levels = sorted((level for level, queues in self._waiting.items() if queues), key=lambda level: (sum(level), level))
+        levels = sorted(
+            (level for level, queues in self._waiting.items() if queues), key=lambda level: (sum(level), level)
+        )
         turn = self.systematic if self._asked > STRICT else 0
         at = 0
         while at < len(levels) - 1 and turn & 1:

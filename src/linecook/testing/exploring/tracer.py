@@ -45,6 +45,8 @@ class Tracer:
         self._by: dict[Any, str] = {}  # what queued a handle
         self._names: dict[Any, str] = {}
         self._kept: list[Any] = []  # handles are known by identity, so none may go before the end
+        self._own: asyncio.Task[Any] | None = None  # whose handle runs
+        self._moved: dict[asyncio.Task[Any], int] = {}  # tasks that another handle has let run, and which of them
         self._called_so: dict[asyncio.Task[Any], str] = {}
         self._here = ""  # what runs now, outside of a task's step
         self._deviates = self._overtakes = False
@@ -139,7 +141,12 @@ class Tracer:
     def here(self) -> tuple[int, str] | None:
         """Return the number of the step under way, from 0, and who makes it; None: no task does."""
         task = asyncio.current_task(self.loop)
-        return None if task is None else (len(self.steps), self._called(task))
+        if task is None:
+            return None
+        if task is self._own:
+            return len(self.steps), self._called(task)
+        # A lane's answer runs the next step of whoever waits on the spot: that is no handle of the task's own.
+        return len(self.steps) + self._moved.setdefault(task, len(self._moved)), self._called(task)
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
@@ -178,32 +185,41 @@ class Tracer:
         self.steps.append(step)
 
     def before(self, handle: Handle) -> None:
-        if task_of(handle) is None:
+        self._own = task_of(handle)
+        if self._own is None:
             self._here = self._by.get(handle, "") or self._here
 
     def after(self, handle: Handle) -> None:
         task = task_of(handle)
         by = self._by.get(handle, "")
         if task is None:
+            moved, self._moved = list(self._moved), {}
+            for one in moved:
+                self._stepped(one, self.path(one), "goes on", by)
             if self.accesses:
                 self._add(Step("loop", self._names.get(handle, ""), f"callback {handle!r}", woken_by=by))
             return
+        self._moved.clear()
         path = self.path(task)
         number = self._number(path + ":")
         self.order.append(path)
+        self._stepped(task, f"{path}:{number}", "goes on" if number else "begins", by)
+
+    def _stepped(self, task: asyncio.Task[Any], path: str, what: str, by: str) -> None:
         began, now = self._stood.get(task), None if task.done() else place_of(task)
         self._stood[task] = now
-        what = "ends" if task.done() else "begins" if not number else "goes on"
         if task.done():
             what = "is cancelled" if task.cancelled() else "fails" if task._exception is not None else "ends"  # type: ignore[attr-defined]
-        self._add(Step(self._called(task), f"{path}:{number}", what, began, now, text_at(now), by))
+        self._add(Step(self._called(task), path, what, began, now, text_at(now), by))
 
     def stopped(self, loop: ExploredLoop) -> None:
         """Note who waits for what: nothing can go on."""
         tasks = sorted(loop.alive(), key=self.path)
         for task in tasks:
             place = place_of(task)
-            text = f"{self._called(task)} waits at {place}: {text_at(place)}" if place else f"{self._called(task)} waits"
+            text = (
+                f"{self._called(task)} waits at {place}: {text_at(place)}" if place else f"{self._called(task)} waits"
+            )
             lock = lock_waited_for(task)
             holder = self._holders.get(lock) if lock is not None else None
             if holder is not None:

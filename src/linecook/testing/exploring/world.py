@@ -77,9 +77,7 @@ class World:
           EscapedControl: the program did something real.
           ReplayMismatch: *plan* doesn't fit the program.
         """
-        loop = ExploredLoop(
-            plan, most_steps=self.most_steps, faults=self.faults, holding=self.holding, tracer=tracer
-        )
+        loop = ExploredLoop(plan, most_steps=self.most_steps, faults=self.faults, holding=self.holding, tracer=tracer)
         hooks = sys.get_asyncgen_hooks()
         asyncio._set_running_loop(loop)
         sys.set_asyncgen_hooks(firstiter=loop.first_iteration, finalizer=loop.finalized)
