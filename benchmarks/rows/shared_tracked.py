@@ -22,7 +22,7 @@ row = Row(
     columns=("pair_us",),
     losing=(
         "A lock, taken and released: 0.13 µs; two calls of Python code behind the attribute: 0.15; which task this is, "
-        "twice: 0.05; the two records: 0.15. On 3.11 asking which task this is costs 0.2 µs, twice."
+        "twice: 0.05; the two records: 0.15. On 3.11 to know which task this is costs 0.15 µs, twice."
     ),
 )
 
