@@ -6,6 +6,7 @@ One that has nothing waits for ever, and so does everything on it; that is known
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import threading
 from concurrent.futures import thread as pools
@@ -14,6 +15,8 @@ from typing import Any
 
 from ..place import outwards
 
+# Those by which programs are told to stop, or to do something. Ctrl-C is left out: everybody handles it.
+_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 _IDLE_WORKER = pools._worker.__code__  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownVariableType]
 
 
@@ -34,7 +37,7 @@ def what_is_left(loop: asyncio.AbstractEventLoop) -> str | None:
             return "it is at work"
         if any(not timer.cancelled() for timer in list(known._scheduled)):
             return "a timer"
-        if getattr(known, "_signal_handlers", None):
+        if getattr(known, "_signal_handlers", None) or any(callable(signal.getsignal(each)) for each in _SIGNALS):
             return "a signal"
         sockets = len(known._selector.get_map()) - 1  # one is its own, by which other threads wake it
     except (AttributeError, RuntimeError, KeyError):

@@ -28,19 +28,25 @@ from .sightings import SIGHTINGS
 MOST_SECONDS = 1.0
 """Seconds that the search may take, at most, before it gives up."""
 
+MOST_TASKS = 50_000
+"""Waiting tasks with which a search isn't begun: it would not end in time."""
+
 _BATCH = 5_000
 _HERE = __name__.rpartition(".")[0] + "."
 
 
-def unreachable(tasks: Iterable[asyncio.Task[Any]], seconds: float = MOST_SECONDS) -> list[asyncio.Task[Any]] | None:
+def unreachable(tasks: Iterable[asyncio.Task[Any]], seconds: float | None = None) -> list[asyncio.Task[Any]] | None:
     """Return those of the waiting *tasks* that nobody can wake; None: the program is too large to be searched in time.
 
     Args:
       tasks: all that wait, of every event loop.
-      seconds: how long it may take.
+      seconds: how long it may take; None: ``MOST_SECONDS``.
     """
+    tasks = list(tasks)
+    if len(tasks) > MOST_TASKS:
+        return None
     search = _Search(tasks)
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + (MOST_SECONDS if seconds is None else seconds)
     while search.fresh:
         if time.monotonic() > deadline:
             return None

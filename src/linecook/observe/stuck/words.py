@@ -67,6 +67,7 @@ def what_of(post: Post) -> str:
     """Return what *post* waits for, as a noun."""
     thing, word = post.thing, post.word
     waiter: Any = post.waiter
+    gathers = "Gathering" in repr(waiter.__class__)
     if word in LOCKS:
         kind = type(thing).__name__ if thing is not None else word.partition(".")[0]
         return f"an asyncio.{kind}" if isinstance(thing, asyncio.Lock | asyncio.Semaphore) else f"a {kind}"
@@ -81,7 +82,7 @@ def what_of(post: Post) -> str:
         return f"a change of {'a Shared' if cell is None else cell.where()}"
     if isinstance(waiter, asyncio.Task) and word not in SIGNALS:
         return "another task"
-    if word in ("_wait", "wait", "TaskGroup.__aexit__", "TaskGroup._aexit") or "Gathering" in str(type(post.waiter)):
+    if word in ("_wait", "wait", "TaskGroup.__aexit__", "TaskGroup._aexit") or gathers:
         return "tasks"
     return _KINDS.get(word) or word
 
