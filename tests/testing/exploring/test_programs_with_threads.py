@@ -209,7 +209,8 @@ def test_a_tool_that_sleeps_past_its_deadline_is_given_up_and_runs_on_unseen():
                     await asyncio.sleep(10)
             assert ended
 
-    assert explore(main, schedules=50).failure is None
+    # With overtakings, the loop may also be late by that minute: then the answer is there before the deadline is seen.
+    assert explore(main, schedules=50, overtakings=0).failure is None
 
 
 def test_a_thread_that_waits_for_a_flag_by_spinning_lets_the_other_set_it():

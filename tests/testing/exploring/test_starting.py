@@ -138,3 +138,25 @@ def test_a_thread_that_somebody_else_starts_meanwhile_is_a_real_one():
         assert done.acquire(timeout=20)
         assert control.threads == []
     assert seen == [True]
+
+
+def test_what_a_thread_dies_of_is_told_to_the_scheduler_or_to_the_hook(monkeypatch):
+    told = []
+
+    class Listening(OldestFirst):
+        def uncaught(self, thread, error):
+            told.append((thread.name, type(error)))
+
+    def dies():
+        threading.Thread(target=lambda: 1 / 0, name="dying").start()
+
+    def run(scheduler):
+        with Control(scheduler) as control:
+            control.scheduler.started(ControlledThread(dies))
+            control.scheduler.wait(lambda: all(each.state == "ended" for each in control.threads), "the end", None)
+
+    run(Listening())
+    assert told == [("dying", ZeroDivisionError)]
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: told.append(arguments.exc_type))
+    run(OldestFirst())
+    assert told[1:] == [ZeroDivisionError]

@@ -250,3 +250,9 @@ def test_current_thread_has_the_threads_name(control):
     assert thread.result() == "lookup"
     again = to_the_end(ControlledThread(lambda: threading.current_thread().name, name="other"))
     assert again.result() == "other"
+
+
+def test_two_threads_of_one_name_are_told_apart(control):
+    assert [ControlledThread(hop, name="search").name for _ in range(3)] == ["search", "search (2)", "search (3)"]
+    control.clear()
+    assert ControlledThread(hop, name="search").name == "search"

@@ -108,3 +108,22 @@ def test_the_cpus_of_the_explorers_thread_are_its_own_again_afterwards():
         ControlledThread(int).step()
         assert len(os.sched_getaffinity(0)) == 1
     assert os.sched_getaffinity(0) == before
+
+
+LOCAL = threading.local()
+
+
+def test_a_thread_local_value_of_a_module_doesnt_outlive_its_body(control):
+    def body():
+        before = getattr(LOCAL, "seen", None)
+        LOCAL.seen = True
+        return before, threading.get_ident()
+
+    idents = set()
+    for _ in range(3):
+        thread = ControlledThread(body, go_on=lambda _thread: True)
+        assert thread.step() == "ended"
+        before, ident = thread.result()
+        assert before is None
+        idents.add(ident)
+    assert len(idents) == 1

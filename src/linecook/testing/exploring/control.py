@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from _thread import get_ident
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -130,6 +131,8 @@ class Control:
         self.workers = Workers(self.baton, self.hooks, patience)
         self.home = 0
         self.threads: list[ControlledThread] = []
+        self.thread_locals: list[Any] = []
+        self._names: Counter[str] = Counter()
         self._stand_ins = StandIns(self.code)
         self._listening = False
         self._traced: object = None
@@ -143,6 +146,8 @@ class Control:
         self.home = get_ident()
         try:
             self._stand_ins.put_in_place()
+            self.thread_locals = self._stand_ins.thread_locals()
+            self.workers.are_used_again = all(map(_can_be_emptied, self.thread_locals))
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -160,6 +165,16 @@ class Control:
             self._stop_listening()
             self.workers.close()
 
+    def empty_thread_locals(self) -> None:
+        """Forget what ``threading.local`` keeps for the calling thread: another body will run on it."""
+        if self.workers.are_used_again:
+            for kept in self.thread_locals:
+                kept.__dict__.clear()
+
+    def replaced(self, module: Any, name: str) -> Any:
+        """Return what stood under *name* in *module* before a stand-in took its place."""
+        return self._stand_ins.original(module, name)
+
     def listen(self) -> None:
         """Set the hooks, when the first thread is made: a program without threads doesn't pay for them."""
         if not self._listening:
@@ -170,6 +185,14 @@ class Control:
             self._traced = sys.gettrace()
             self.hooks.renew()
 
+    def add(self, thread: ControlledThread, name: str) -> str:
+        """Note a new *thread*; return *name*, with a number when there is one of that name already."""
+        self.listen()
+        self.threads.append(thread)
+        name = name or "thread"
+        self._names[name] += 1
+        return name if self._names[name] == 1 else f"{name} ({self._names[name]})"
+
     def clear(self) -> None:
         """End a schedule: every thread that is still under way unwinds, and names begin to count from one again."""
         was_silent, _pools.disabled = _pools.disabled, True  # a pool's worker that unwinds would be called critical
@@ -179,6 +202,7 @@ class Control:
         finally:
             _pools.disabled = was_silent
             self.threads.clear()
+            self._names.clear()
         if isinstance(self.scheduler, OldestFirst):
             self.scheduler.threads.clear()
         self._stand_ins.restart_counting()
@@ -222,6 +246,11 @@ class Home:
     def sleep(self, seconds: float) -> None:
         """Block the loop for *seconds* of virtual time: only threads go on meanwhile."""
         self.wait(_never, "time.sleep", seconds)
+
+
+def _can_be_emptied(kept: object) -> bool:
+    """Say whether a ``threading.local`` doesn't make itself up: for one that does, each body gets a new real thread."""
+    return "__init__" not in vars(type(kept))
 
 
 def _never() -> bool:

@@ -13,6 +13,7 @@ from _thread import LockType
 from _thread import RLock as _CRLock
 from collections import deque
 from collections.abc import Callable, Iterator
+from threading import local
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -39,6 +40,7 @@ class FoundLocks:
         self._code = code
         self._wrapped: list[_Place] = []  # the locks, and how each is put back
         self._stand_ins: dict[int, Any] = {}
+        self.thread_locals: list[Any] = []
 
     def wrap(self) -> None:
         """Find and wrap them."""
@@ -53,6 +55,8 @@ class FoundLocks:
                 if type(value) in _LOCKS:
                     put(self._stand_in(value))
                     self._wrapped.append((value, put))
+                elif issubclass(type(value), local):
+                    self.thread_locals.append(value)
                 elif self._is_looked_into(value):
                     waiting.append(value)
 

@@ -34,7 +34,7 @@ class StandIns:
     def put_in_place(self) -> None:
         """Replace locks, threads, queues, sleep and clocks: in their modules, and under their names in the user's."""
         from . import controlled_locks, controlled_time
-        from .starting import started_names
+        from .starting import excepthook, started_names
 
         name_switch_points()
         names: dict[Any, dict[str, Any]] = {
@@ -43,6 +43,7 @@ class StandIns:
                 "RLock": controlled_locks.ControlledRLock,
                 "_allocate_lock": controlled_locks.ControlledLock,
                 "_time": controlled_time.monotonic,
+                "excepthook": excepthook,
                 "_trace_hook": None,  # on 3.11 its tracer would take the place of ours
                 **started_names(),
             },
@@ -59,12 +60,20 @@ class StandIns:
         self._replace_users_names(stand_ins)
         self._locks.wrap()
 
+    def thread_locals(self) -> list[Any]:
+        """Return each ``threading.local`` that can be reached from the user's modules."""
+        return self._locks.thread_locals
+
     def put_back(self) -> None:
         """Put everything back, in reverse order."""
         self._locks.unwrap()
         while self._replaced:
             module, name, original = self._replaced.pop()
             setattr(module, name, original)
+
+    def original(self, module: Any, name: str) -> Any:
+        """Return what a stand-in has replaced."""
+        return next(before for owner, key, before in self._replaced if owner is module and key == name)
 
     def restart_counting(self) -> None:
         """Let names of threads count from one again, so that they are the same in every schedule."""

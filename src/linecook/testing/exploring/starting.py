@@ -85,6 +85,16 @@ def _release_sentinel(thread: ControlledThread) -> None:
         thread.sentinel.give_up()
 
 
+def excepthook(arguments: Any) -> None:
+    """Stand in for ``threading.excepthook``: tell the explorer, if it wants to know what a thread died of."""
+    control, thread = active(), here()
+    tell = getattr(control.scheduler, "uncaught", None) if control is not None else None
+    if tell is not None and isinstance(thread, ControlledThread):
+        tell(thread, arguments.exc_value)
+    else:
+        _real_excepthook(arguments)
+
+
 def _dummy() -> Any:
     """Stand in for ``threading._DummyThread``: what ``current_thread()`` returns where nobody made a Thread."""
     made = _real_dummy()
@@ -97,6 +107,11 @@ def _dummy() -> Any:
 def _name_of(function: Callable[..., object]) -> str:
     owner = getattr(function, "__self__", None)
     return owner.name if isinstance(owner, threading.Thread) else getattr(function, "__name__", "")
+
+
+def _real_excepthook(arguments: Any) -> None:
+    control = active()
+    (threading.__excepthook__ if control is None else control.replaced(threading, "excepthook"))(arguments)
 
 
 _real_dummy: Any = threading._DummyThread

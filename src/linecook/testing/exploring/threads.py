@@ -60,7 +60,7 @@ class ControlledThread:
       kwargs: its named arguments.
       context: context variables it runs in; None for a copy of the caller's.
       points: None, or what the control must have been opened with.
-      name: how reports call it.
+      name: how reports call it; the second of a name in a schedule is ``name (2)``.
       starts_itself: whether *function* does more than to call the user's body, as ``threading.Thread`` does.
 
     A ``Control`` must be open. Nothing runs before the first ``step``.
@@ -91,7 +91,7 @@ class ControlledThread:
             raise RuntimeError("no control of threads is open: with Control(): …")
         if points not in {None, control.points}:
             raise ValueError(f"points={points!r}: this control was opened with points={control.points!r}")
-        self.name = name or f"thread {len(control.threads) + 1}"
+        self.name = control.add(self, name)
         self.state: State = "new"
         self.points = 0
         self.ident = 0
@@ -116,8 +116,6 @@ class ControlledThread:
         # Where the body begins nothing has happened yet since the first step: one point to choose is enough. But what
         # threading.Thread does before it calls the body is news to whoever has started it.
         self._begins_alone = not starts_itself
-        control.threads.append(self)
-        control.listen()
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.state}>"
@@ -311,6 +309,7 @@ class ControlledThread:
             self._error = error
         finally:
             del function, args, kwargs
+            self._control.empty_thread_locals()
             _identities.pop(self.ident, None)  # what current_thread() had made for a thread without a Thread
             self._end()
 

@@ -87,6 +87,7 @@ class Workers:
         self._hooks = hooks
         self._patience = patience
         self._idle: list[Worker] = []
+        self.are_used_again = True  # False: each body has a real thread of its own
 
     def take(self) -> Worker:
         """Return a worker that waits for a body."""
@@ -94,7 +95,10 @@ class Workers:
 
     def put_back(self, worker: Worker) -> None:
         """Take back a worker whose body has ended."""
-        self._idle.append(worker)
+        if self.are_used_again:
+            self._idle.append(worker)
+        else:
+            worker.stop()
 
     def close(self) -> None:
         """End the workers."""
