@@ -15,7 +15,7 @@ def test_a_step_that_spins_is_a_hang_with_its_line() -> None:
             pass
 
     world = World(main, patience=0.2)
-    with Sitting(world, "gil"):
+    with Sitting(world):
         found = world.run(Plan())
     assert found is not None
     assert found.kind == "hang"

@@ -96,7 +96,7 @@ def test_a_token_of_a_program_that_was_repaired_passes_and_a_strict_replay_names
     failure = explore(hidden).failure
     assert failure is not None
     assert "searched anew" in explore(right, token=failure.token).check().verdict
-    with pytest.raises(ReplayMismatch, match="step 1[0-9]* |step [0-9] |makes"):
+    with pytest.raises(ReplayMismatch, match=r"step \d+ is one of|makes \d+ steps"):
         replay(right, failure.token)
 
 

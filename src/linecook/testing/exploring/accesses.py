@@ -38,7 +38,9 @@ class Accesses:
 
 
 def accesses_of(loss: Any) -> tuple[Access, ...]:
-    """Return the accesses of a ``Loss`` as plain data: the stale read, the write that is lost, the write on top."""
+    """Return the accesses of a ``Loss``, or of None: the stale read, the write that is lost, the write on top."""
+    if loss is None:
+        return ()
     return tuple(
         Access(one.who, one.kind, loss.what, repr(one.value), _line(one.line))
         for one in (loss.read, loss.overwritten, loss.write)
@@ -47,7 +49,9 @@ def accesses_of(loss: Any) -> tuple[Access, ...]:
 
 
 def awaits_of(loss: Any) -> tuple[Place, ...]:
-    """Return the awaits between the read and the write of a ``Loss``."""
+    """Return the awaits between the read and the write of a ``Loss``, or of None."""
+    if loss is None:
+        return ()
     return tuple(place for line in loss.awaits if (place := _line(line)) is not None)
 
 

@@ -29,7 +29,7 @@ TICK = 1e-6
 """Seconds that time goes beyond a timer: a limiter that adds up floats could else be a hair too early for ever."""
 
 PATIENCE = 200
-"""Turns with something ready after which what is outside arrives by itself: a loop that spins doesn't stop the world."""
+"""Turns with something ready after which what is outside arrives by itself: who spins doesn't stop the world."""
 
 
 class Arriving:
@@ -46,7 +46,7 @@ class Arriving:
 
     def __init__(self, plan: Chooses, faults: frozenset[FaultKind]) -> None:
         self._plan = plan
-        self._faults = faults
+        self._faults: frozenset[FaultKind] = faults
         self._ready: deque[Handle] = deque()
         self._outside: list[Arrival] = []
         self._late: list[Arrival] = []
@@ -57,7 +57,7 @@ class Arriving:
         self._immediate: list[TimerHandle] = []
         self._now: float = 0.0
         self._busy = 0
-        self.steps = 0
+        self.steps: int = 0
         self.most_steps = 0
         self.has_injected_cancel = False
 
@@ -102,7 +102,7 @@ class Arriving:
     def _has_timer(self) -> bool:
         """Say whether a timer is pending, after dropping those that were given up."""
         timers = self._timers
-        while timers and timers[0][2]._cancelled:  # type: ignore[attr-defined]
+        while timers and timers[0][2]._cancelled:
             heappop(timers)
         return bool(timers)
 
@@ -211,7 +211,7 @@ class Arriving:
         if len(timers) < 2:
             return False
         latest = timers[0][0] + TICK
-        return sum(when <= latest and not handle._cancelled for when, _, handle in timers) > 1  # type: ignore[attr-defined]
+        return sum(when <= latest and not handle._cancelled for when, _, handle in timers) > 1
 
     def _come_late(self) -> bool:
         late, self._late = [arrival for arrival in self._late if not arrival.is_over()], []
@@ -274,7 +274,7 @@ class Arriving:
         self._now = max(self._now, when + TICK)
         while timers and timers[0][0] <= when + TICK:
             handle = heappop(timers)[2]
-            if not handle._cancelled:  # type: ignore[attr-defined]
+            if not handle._cancelled:
                 self._ready.append(handle)  # type: ignore[arg-type]  # a handle as well
                 if not every:
                     return

@@ -46,10 +46,11 @@ class Request:
 
     def is_swallowed(self) -> bool:
         """Say whether the task has ended well, though it was to end and nobody has taken that back."""
-        task = self.task
+        task: Any = self.task
         if self.went_on_at is None or not task.done() or task.cancelled() or not task.cancelling():
             return False
-        return task._exception is None  # type: ignore[attr-defined]  # looked at without marking it as read
+        is_well: bool = task._exception is None  # so looked at, it isn't marked as read
+        return is_well
 
 
 def _cleans_up(task: asyncio.Task[Any]) -> bool:

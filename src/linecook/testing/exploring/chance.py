@@ -1,4 +1,4 @@
-"""Chance under control: ``random``, ``uuid``, ``secrets`` and ``os.urandom`` begin anew, from one seed, in each schedule.
+"""Chance under control: in each schedule ``random``, ``uuid``, ``secrets``, ``os.urandom`` begin anew, from one seed.
 
 Not covered: generators outside the standard library (numpy's), and ``from os import urandom`` in a user's module.
 """

@@ -155,7 +155,8 @@ def main_failed(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
 def is_injected(error: BaseException | None) -> bool:
     """Say whether *error* is nothing but an injected fault on its way."""
     if isinstance(error, BaseExceptionGroup):
-        return all(is_injected(one) for one in error.exceptions)
+        inner: Any = error.exceptions  # pyright: ignore[reportUnknownMemberType]
+        return all(is_injected(one) for one in inner)
     return isinstance(error, InjectedFault) or (error is not None and is_injected(error.__cause__))
 
 

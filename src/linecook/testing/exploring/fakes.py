@@ -12,6 +12,7 @@ import inspect
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from ..._core.errors import UsageError
@@ -48,7 +49,7 @@ class Behaviour:
 
 
 def answers(value: Any = None) -> Behaviour:
-    """Answer *value*; a function is called with the call's arguments at the moment the answer comes, as a server would."""
+    """Answer *value*; a function is called with the call's arguments when the answer comes, as a server would."""
 
     async def serve(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         await outside(name=f"the answer of {name}")
@@ -97,7 +98,7 @@ def late(value: Any = None, *, after: float) -> Behaviour:
 
 
 def twice(value: Any = None) -> Behaviour:
-    """Do it twice: *value*, a function, is called a second time before the answer, as a server does for a repeated request."""
+    """Do it twice, as a server does that gets a request again: *value*, a function, is called once more before."""
 
     async def serve(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         await outside(name=f"the first answer of {name}")
@@ -169,7 +170,7 @@ class Fakes:
         """Replace each, wherever it is known by a name."""
         for original, each in self._fakes:
             if isinstance(original, Tool):
-                self._fill(original, each)
+                self._fill(original, each)  # pyright: ignore[reportUnknownArgumentType]
             else:
                 self._rename(original, _standing_for(original, each))
 
@@ -178,7 +179,7 @@ class Fakes:
         before = dict(vars(tool))
         body = _standing_for(tool.body, each)
         limit: Any = tool.limit
-        shown = Tool(body, replace(tool.asked, lane=None, limit=limit), is_tool=tool.is_tool)
+        shown: Tool[Any, Any] = Tool(body, replace(tool.asked, lane=None, limit=limit), is_tool=tool.is_tool)
         vars(tool).clear()
         vars(tool).update(vars(shown))
         self._undo.append(lambda: _put_back(tool, before))
@@ -186,7 +187,7 @@ class Fakes:
     def _rename(self, original: Any, stand_in: Any) -> None:
         for owner, name in _places_of(original):
             setattr(owner, name, stand_in)
-            self._undo.append(lambda owner=owner, name=name: setattr(owner, name, original))
+            self._undo.append(partial(setattr, owner, name, original))
 
     def put_back(self) -> None:
         """Put back what was there."""
@@ -255,7 +256,7 @@ def _checked(found: Any, name: Any) -> Any:
     if isinstance(found, Tool):
         if found.is_stream:
             raise UsageError(f"fakes: {name!r} streams, and a fake answers once. Make it a function that takes a fake")
-        return found
+        return found  # pyright: ignore[reportUnknownVariableType]
     if inspect.iscoroutinefunction(found):
         return found
     raise UsageError(

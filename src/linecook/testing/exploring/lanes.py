@@ -140,10 +140,8 @@ class ExploredProcessLane(_ExploredLane):
         Raises:
           NotPortable: its function or arguments can't travel to a process.
         """
-        import cloudpickle
-
         try:
-            packed: bytes = cloudpickle.dumps((job.body, job.args, dict(job.kwargs)))
+            packed = _pickled((job.body, job.args, dict(job.kwargs)))
         except Exception as error:
             raise NotPortable(f"a call of {job.label} can't be sent to a process: {error}") from error
         self._expect(job, _InProcess(self, job, packed))
@@ -185,11 +183,17 @@ class ExploredProcessLane(_ExploredLane):
         self._answer(job)
 
 
-def _copied(value: Any, job: Job) -> Any:
-    import cloudpickle
+def _pickled(value: Any) -> bytes:
+    import cloudpickle  # only who uses processes pays for it
 
+    library: Any = cloudpickle
+    packed: bytes = library.dumps(value)
+    return packed
+
+
+def _copied(value: Any, job: Job) -> Any:
     try:
-        return pickle.loads(cloudpickle.dumps(value))
+        return pickle.loads(_pickled(value))
     except Exception as error:
         raise NotPortable(f"the result of {job.label} can't be sent back from a process: {error}") from error
 

@@ -219,7 +219,7 @@ class ExploredLoop(Arriving, RealThings, Executors, asyncio.AbstractEventLoop):
     def wind_down(self, plan: Chooses, most_steps: int) -> None:
         """Let what is left end: without choices, faults and notes, within so many more steps."""
         self._plan = plan
-        self._faults = frozenset()
+        self._faults = frozenset[FaultKind]()
         self._holding = False
         self.tracer = self.after_step = None
         self.most_steps = self.steps + most_steps

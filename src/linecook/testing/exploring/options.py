@@ -19,7 +19,6 @@ class Handle(asyncio.Handle):
     _repr = None
     _source_traceback = None
     _callback: Callable[..., Any]
-    _args: tuple[Any, ...]
     _context: Context | None
 
     def __init__(self, callback: Callable[..., Any], args: tuple[Any, ...], loop: Any, context: Context | None) -> None:

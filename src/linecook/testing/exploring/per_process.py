@@ -23,13 +23,15 @@ class PerProcess:
 
     def take_over(self) -> None:
         """Be asked in place of the process."""
-        self._before = before = SyncResource._for_process
+        resources: Any = SyncResource
+        before: Callable[[SyncResource[Any]], Any] = resources._for_process
+        self._before = before
         kept = self
 
         def for_process(resource: SyncResource[Any]) -> Any:
             return kept._value_of(resource) if kept._is_asked() else before(resource)
 
-        SyncResource._for_process = for_process  # type: ignore[method-assign]
+        resources._for_process = for_process
 
     def _value_of(self, resource: SyncResource[Any]) -> Any:
         if resource not in self._values:

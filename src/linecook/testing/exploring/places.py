@@ -60,8 +60,8 @@ def lock_waited_for(task: asyncio.Task[Any]) -> Any:
     """Return the lock, semaphore, event, condition or queue in whose code *task* is suspended; None: in none."""
     found: Any = None
     for frame in _waiting_frames(task):
-        holder = frame.f_locals.get("self")
-        if isinstance(holder, _WAITED_FOR) and frame.f_code.co_filename.startswith(_NOT_THEIRS[0]):
+        holder: Any = frame.f_locals.get("self")
+        if type(holder) in _WAITED_FOR and frame.f_code.co_filename.startswith(_NOT_THEIRS[0]):
             found = holder
     return found
 

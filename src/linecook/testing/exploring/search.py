@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from .choices import Chooses, Cost, Deviation, Offer, Plan, Trial, Walk, cost_of
 
 STRICT = 64  # schedules that are cheapest first, before turns are shared out and samples mix in
+_MOST_SAMPLES = 50_000
 SHARE = 3  # every so many schedules, one is a sample
 
 Path = tuple[Deviation, ...]
@@ -26,6 +27,10 @@ class Search:
     Args:
       overtakings, faults: bounds.
       seed: of the samples.
+
+    Attributes:
+      is_exhausted: whether every schedule within the bounds was tried.
+      systematic, sampled: how many were taken cheapest first, after the plain one, and how many were samples.
     """
 
     def __init__(self, overtakings: int, faults: int, seed: int) -> None:
@@ -33,23 +38,26 @@ class Search:
         self._seed = seed
         self._waiting: dict[tuple[int, int], dict[int, deque[Family]]] = {}
         self._asked = 0
-        self._samples = 0
-        self._sampled: set[Path] = set()
+        self.sampled = 0
         self._length = 2
         self.is_exhausted = False
-        self.systematic = 0  # schedules that were run cheapest first
+        self.systematic = 0
 
     def plans(self) -> Iterator[Chooses]:
         """Yield plans until everything within the bounds was tried; tell ``learn`` of each before taking the next."""
         yield Plan()
-        while any(self._waiting.values()):
+        while not self.look_whether_exhausted():
             self._asked += 1
-            if self._asked > STRICT and self._asked % SHARE == 0 and self._samples < 50_000:
+            if self._asked > STRICT and self._asked % SHARE == 0 and self.sampled < _MOST_SAMPLES:
                 yield self._sample()
             else:
                 self.systematic += 1
                 yield Plan(self._cheapest())
-        self.is_exhausted = True
+
+    def look_whether_exhausted(self) -> bool:
+        """Say, and note, whether no schedule within the bounds is left."""
+        self.is_exhausted = not any(self._waiting.values())
+        return self.is_exhausted
 
     def learn(self, plan: Chooses) -> None:
         """Note what the run of *plan* was offered: from each of its choices on, other schedules begin."""
@@ -68,10 +76,6 @@ class Search:
             lasts.reverse()
             queues = self._waiting.setdefault(level, {})
             queues.setdefault(len(path) + 1, deque()).append((path, lasts))
-
-    def left(self) -> dict[tuple[int, int], bool]:
-        """Return for each pair of faults and overtakings whether some of its known schedules were not tried."""
-        return {level: bool(queues) for level, queues in self._waiting.items()}
 
     def _cheapest(self) -> Path:
         """Take the next schedule: in the end half of the turns are for the cheapest level, a quarter for the next…"""
@@ -99,10 +103,10 @@ class Search:
         return (*path, last)
 
     def _sample(self) -> Walk:
-        self._samples += 1
+        self.sampled += 1
         faults, overtakings = self._most
-        sticky = (0.0, 0.0, 0.5, 0.75)[self._samples % 4]
-        return Walk(self._seed * 1_000_003 + self._samples, overtakings, faults, self._length, sticky)
+        sticky = (0.0, 0.0, 0.5, 0.75)[self.sampled % 4]
+        return Walk(self._seed * 1_000_003 + self.sampled, overtakings, faults, self._length, sticky)
 
 
 def _levels(offer: Offer, spent: Cost) -> Iterator[tuple[int, tuple[int, int]]]:
@@ -153,8 +157,8 @@ def shrink(path: Sequence[Deviation], run: Callable[[Chooses], bool], most: int)
       most: most plans to run.
 
     Removes one deviation after another, from the last to the first, then pairs, then makes options smaller; whenever a
-    smaller plan fails too, goes on from that one. Deviations are numbered by point of choice, so removing one moves those
-    behind it: the ones that can't be met any more just don't happen, and what was met is what counts.
+    smaller plan fails too, goes on from that one. Deviations are numbered by point of choice, so removing one moves
+    those behind it: the ones that can't be met any more just don't happen, and what was met is what counts.
     """
     best = Trial(tuple(path))
     run(best)

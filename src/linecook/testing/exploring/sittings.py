@@ -17,21 +17,21 @@ from .chance import Chance
 from .control import Control, here
 from .per_process import PerProcess
 from .refusals import Refusals
-from .switching import Points
 from .tasks import ExploredTask, ordered
 from .world import World
 
 _monotonic = time.monotonic  # the real one: the stand-ins are in place while schedules run
+_names_of_tasks: dict[str, Any] = asyncio.tasks.__dict__
 _CLOCKED = ("linecook._core.", "linecook.tools.", "linecook.agents.")
 
 
 class Sitting:
     """Opens and closes the control of everything that a schedule must not meet for real (a context manager)."""
 
-    def __init__(self, world: World, points: Points) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
         self._began = _monotonic()
-        self._control = Control(world, points=points)
+        self._control = Control(world, points=world.points)
         world.control = self._control
         world.chance = self._chance = Chance(world.seed, lambda: here() is not None)
         self._refusals = Refusals(world.refuse)
@@ -45,9 +45,9 @@ class Sitting:
         self._control.__enter__()
         self._chance.take_over()
         self._set_our_clocks()
-        vars(asyncio.tasks)["set"] = ordered  # found there before the builtin
+        _names_of_tasks["set"] = ordered  # found there before the builtin
         self._tasks = asyncio.Task, asyncio.tasks.Task
-        asyncio.Task = asyncio.tasks.Task = ExploredTask  # type: ignore[misc]  # for who makes them without the loop
+        asyncio.Task = asyncio.tasks.Task = ExploredTask  # type: ignore[misc, assignment]  # for who makes them without the loop
         self._refusals.put_in_place()
         self._per_process.take_over()
         if self._world.fakes is not None:
@@ -63,7 +63,7 @@ class Sitting:
         if self._was_collecting:
             gc.enable()
         self._looking()
-        del vars(asyncio.tasks)["set"]
+        del _names_of_tasks["set"]
         asyncio.Task, asyncio.tasks.Task = self._tasks  # type: ignore[misc]
         self._watchman.end()
         if self._world.fakes is not None:

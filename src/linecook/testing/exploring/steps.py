@@ -15,10 +15,11 @@ def task_of(handle: asyncio.Handle) -> asyncio.Task[Any] | None:
     is what Python's own ``Task`` queues, by the names of its methods.
     """
     callback: Any = handle._callback  # type: ignore[attr-defined]
-    owner = getattr(callback, "__self__", None)
+    owner: Any = getattr(callback, "__self__", None)
     if not isinstance(owner, asyncio.Task):
         return None
     name = type(callback).__name__
     if name not in _STEPS:
         name = getattr(callback, "__name__", "")
-    return owner if name in _STEPS else None
+    task: asyncio.Task[Any] = owner
+    return task if name in _STEPS else None

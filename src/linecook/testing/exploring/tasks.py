@@ -17,7 +17,8 @@ from .cancels import Request
 
 T = TypeVar("T")
 
-_init: Any = asyncio.Task.__init__
+_Task: Any = asyncio.Task
+_init: Any = _Task.__init__
 
 # By which a group has its own parent stop waiting. It answers for that itself; up to 3.12 without taking it back.
 _OF_GROUP: Any = getattr(asyncio.TaskGroup, "_on_task_done", _init).__code__
@@ -81,6 +82,6 @@ class ExploredFuture(asyncio.Future[T]):
 
 
 def ordered(given: Iterable[Any] = ()) -> Any:
-    """Stand in for ``set`` in ``asyncio.tasks``: ``as_completed`` makes its tasks in the order of a set of coroutines."""
+    """Stand in for ``set`` in ``asyncio.tasks``: ``as_completed`` begins its coroutines in the order of a set."""
     kept = dict.fromkeys(given)
     return set(kept) if all(isinstance(one, asyncio.Future) for one in kept) else kept.keys()

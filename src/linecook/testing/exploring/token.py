@@ -129,7 +129,7 @@ class Replay:
 
 def first_difference(order: Sequence[str], now: Sequence[str]) -> str:
     """Say in words which step is the first to differ between what a token tells and what happened."""
-    for at, (before, after) in enumerate(zip(order, now)):
+    for at, (before, after) in enumerate(zip(order, now, strict=False)):
         if before != after:
             return f"step {at + 1} is one of task {after}, where the token has one of task {before}"
     if len(order) != len(now):

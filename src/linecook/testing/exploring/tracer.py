@@ -127,7 +127,7 @@ class Tracer:
         return f"{name}|{default}" if default else name
 
     def _called(self, task: asyncio.Task[Any]) -> str:
-        """Return the name that the user gave *task*; else that of its function, with a number from the second one on."""
+        """Return the name that the user gave *task*; else that of its function, numbered from the second one on."""
         known = self._called_so.get(task)
         if known is None:
             known = task.get_name()
@@ -209,7 +209,8 @@ class Tracer:
         began, now = self._stood.get(task), None if task.done() else place_of(task)
         self._stood[task] = now
         if task.done():
-            what = "is cancelled" if task.cancelled() else "fails" if task._exception is not None else "ends"  # type: ignore[attr-defined]
+            error: Any = getattr(task, "_exception", None)  # so looked at, it isn't marked as read
+            what = "is cancelled" if task.cancelled() else "ends" if error is None else "fails"
         self._add(Step(self._called(task), path, what, began, now, text_at(now), by))
 
     def stopped(self, loop: ExploredLoop) -> None:

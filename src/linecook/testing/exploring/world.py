@@ -23,6 +23,7 @@ from .loop import ExploredLoop
 from .mistakes import EscapedControl, ReplayMismatch, Stuck, TooLong
 from .per_process import PerProcess
 from .places import innermost
+from .switching import Points
 from .tasks import ExploredTask
 from .threads import ControlledThread
 from .tracer import Tracer
@@ -43,6 +44,7 @@ class World:
       main: called afresh for each.
       invariant: what must hold; None: nothing.
       most_steps, faults, holding: as of ``ExploredLoop``.
+      points: where threads may be interrupted.
       seed: of ``random`` and everything drawn from it.
       patience: real seconds that one step may take.
       control, chance, per_process, fakes: what stands in for real things; None: nothing does.
@@ -56,6 +58,7 @@ class World:
     most_steps: int = 100_000
     faults: frozenset[FaultKind] = frozenset()
     holding: bool = False
+    points: Points = "gil"
     seed: int = 0
     patience: float = 10.0
     control: Control | None = None
@@ -64,7 +67,7 @@ class World:
     fakes: Fakes | None = None
     had_threads: bool = False
     loop: ExploredLoop | None = None
-    losses: list[Any] = field(default_factory=list)
+    losses: list[Any] = field(default_factory=list[Any])
     _sweeps: int = 0
     _read_in: int = 0
     _reads: int = 0
@@ -77,7 +80,9 @@ class World:
           EscapedControl: the program did something real.
           ReplayMismatch: *plan* doesn't fit the program.
         """
-        loop = ExploredLoop(plan, most_steps=self.most_steps, faults=self.faults, holding=self.holding, tracer=tracer)
+        loop = ExploredLoop(  # type: ignore[abstract]
+            plan, most_steps=self.most_steps, faults=self.faults, holding=self.holding, tracer=tracer
+        )
         hooks = sys.get_asyncgen_hooks()
         asyncio._set_running_loop(loop)
         sys.set_asyncgen_hooks(firstiter=loop.first_iteration, finalizer=loop.finalized)
