@@ -1,3 +1,5 @@
+import functools
+import logging
 import queue
 import threading
 from collections import deque
@@ -146,3 +148,35 @@ def test_odd_objects_and_plain_data_are_let_alone():
     with Control():
         assert type(LOCK) is ControlledLock
     assert len(DATA) == before
+
+
+def hop():
+    pass
+
+
+class Handler(logging.Handler):
+    def emit(self, record):
+        hop()
+
+
+LOG = logging.getLogger(__name__)
+LOG.addHandler(Handler())
+LOG.propagate = False
+
+
+class Page:
+    @functools.cached_property
+    def words(self):
+        hop()
+        return 1
+
+
+def test_locks_of_the_standard_library_that_are_held_while_the_users_code_runs_are_waited_for_in_turn():
+    with Control(OldestFirst(), patience=0.2):
+        page = Page()
+        threads = [ControlledThread(lambda: (LOG.warning("one line"), page.words)) for _ in range(2)]
+        while any(thread.state != "ended" for thread in threads):
+            for thread in threads:
+                if thread.can_go_on():
+                    thread.step()
+        assert [thread.result() for thread in threads] == [(None, 1)] * 2

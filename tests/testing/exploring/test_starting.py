@@ -160,3 +160,10 @@ def test_what_a_thread_dies_of_is_told_to_the_scheduler_or_to_the_hook(monkeypat
     monkeypatch.setattr(threading, "excepthook", lambda arguments: told.append(arguments.exc_type))
     run(OldestFirst())
     assert told[1:] == [ZeroDivisionError]
+
+
+def test_nothing_is_printed_about_a_thread_whose_schedule_is_over(capfd):
+    with Control(OldestFirst()) as control:
+        threading.Thread(target=threading.Event().wait).start()
+        control.clear()
+    assert capfd.readouterr() == ("", "")

@@ -219,9 +219,12 @@ class Control:
         if self._listening:
             self._listening = False
             self.hooks.close()
-            os.sched_setaffinity(0, self._cpus)
+            if self._cpus:
+                os.sched_setaffinity(0, self._cpus)
 
     def _stay_on_one_cpu(self) -> None:
+        if not hasattr(os, "sched_setaffinity"):
+            return  # not on Linux: slower, and right
         self._cpus = os.sched_getaffinity(0)
         # What a thread starts inherits its CPUs: the workers come after this.
         os.sched_setaffinity(0, {_this_cpu(self._cpus)})

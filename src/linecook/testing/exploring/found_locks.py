@@ -25,7 +25,12 @@ MOST = 100_000
 LARGEST = 10_000
 """Entries of a list, dict or set beyond which it isn't looked into: that is data."""
 
-_SYNCHRONISERS = ("threading", "queue", "concurrent.futures._base", "concurrent.futures.thread")
+_SYNCHRONISERS = (
+    "threading", "queue", "concurrent.futures._base", "concurrent.futures.thread",
+    "functools",  # cached_property has a lock on 3.11
+    "logging", "logging.handlers",  # a handler holds its lock while it calls the user's emit and format
+)  # fmt: skip
+_ROOTS = ("logging",)  # of the standard library: what everybody shares
 _LOCKS = (LockType, _CRLock)
 _CONTAINERS = (list, dict, set, deque, tuple)
 _Put = Callable[[Any], None]
@@ -45,7 +50,7 @@ class FoundLocks:
     def wrap(self) -> None:
         """Find and wrap them."""
         seen: set[int] = set()
-        waiting: deque[Any] = deque(module for module in list(sys.modules.values()) if self._is_users(module))
+        waiting: deque[Any] = deque(self._roots())
         while waiting and len(seen) < MOST:
             holder = waiting.popleft()
             if id(holder) in seen:
@@ -59,6 +64,10 @@ class FoundLocks:
                     self.thread_locals.append(value)
                 elif self._is_looked_into(value):
                     waiting.append(value)
+
+    def _roots(self) -> list[ModuleType]:
+        modules = list(sys.modules.items())
+        return [module for name, module in modules if name in _ROOTS or self._is_users(module)]
 
     def unwrap(self) -> None:
         """Put the locks back where they were."""

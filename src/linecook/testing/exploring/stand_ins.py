@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures as futures
 import concurrent.futures.thread as pools
+import functools
 import itertools
 import queue
 import sys
@@ -47,6 +48,7 @@ class StandIns:
                 "_trace_hook": None,  # on 3.11 its tracer would take the place of ours
                 **started_names(),
             },
+            functools: {"RLock": controlled_locks.ControlledRLock},
             time: controlled_time.NAMES,
             queue: {"SimpleQueue": _queue._PySimpleQueue, "time": controlled_time.monotonic},
             pools: {"_global_shutdown_lock": controlled_locks.ControlledLock(pools._global_shutdown_lock)},

@@ -11,6 +11,7 @@ from typing import Any
 from .control import active, here
 from .controlled_locks import ControlledLock
 from .threads import ControlledThread
+from .workers import Unwind
 
 
 def started_names() -> dict[str, Any]:
@@ -87,6 +88,8 @@ def _release_sentinel(thread: ControlledThread) -> None:
 
 def excepthook(arguments: Any) -> None:
     """Stand in for ``threading.excepthook``: tell the explorer, if it wants to know what a thread died of."""
+    if issubclass(arguments.exc_type, Unwind):
+        return  # its schedule is over
     control, thread = active(), here()
     tell = getattr(control.scheduler, "uncaught", None) if control is not None else None
     if tell is not None and isinstance(thread, ControlledThread):
