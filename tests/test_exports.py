@@ -27,7 +27,10 @@ ROOMS = {  # the named rooms; errors is held to the classes themselves, below
         "StallCount StallFacts StallWatch ToolFacts render wants_board "
         "Cancellation Deadlock Diagnosis Holder LeftTask LockOrder TaskWait diagnose".split()
     ),
-    "linecook.testing": ["VirtualClock", "VirtualLoop"],
+    "linecook.testing": (
+        "Exploration Failure OneMoreAwait VirtualClock VirtualLoop answers explore fake hangs late outside raises replay "
+        "says_429 twice".split()
+    ),
     "linecook.testing.server": ["FAULTS", "Phase", "Seen", "Server", "server"],
 }
 

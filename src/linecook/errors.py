@@ -6,6 +6,8 @@ from ._core.errors import BudgetExceeded as BudgetExceeded
 from ._core.errors import CallCancelled as CallCancelled
 from ._core.errors import CallError as CallError
 from ._core.errors import Conflict as Conflict
+from ._core.errors import EscapedControl as EscapedControl
+from ._core.errors import ExplorationFailed as ExplorationFailed
 from ._core.errors import Interrupted as Interrupted
 from ._core.errors import LaneLost as LaneLost
 from ._core.errors import LinecookError as LinecookError
@@ -13,6 +15,7 @@ from ._core.errors import LostUpdate as LostUpdate
 from ._core.errors import NestedTool as NestedTool
 from ._core.errors import NotPortable as NotPortable
 from ._core.errors import Refused as Refused
+from ._core.errors import ReplayMismatch as ReplayMismatch
 from ._core.errors import ResourceFailed as ResourceFailed
 from ._core.errors import TimedOutError as TimedOutError
 from ._core.errors import TooManyFailures as TooManyFailures
@@ -25,6 +28,8 @@ __all__ = [
     "CallCancelled",
     "CallError",
     "Conflict",
+    "EscapedControl",
+    "ExplorationFailed",
     "Interrupted",
     "LaneLost",
     "LinecookError",
@@ -32,6 +37,7 @@ __all__ = [
     "NestedTool",
     "NotPortable",
     "Refused",
+    "ReplayMismatch",
     "ResourceFailed",
     "TimedOutError",
     "TooManyFailures",

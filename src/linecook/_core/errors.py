@@ -16,7 +16,10 @@ LinecookError
 ├─ LostUpdate                 a shared value would be overwritten by somebody who has not seen it
 ├─ Conflict                   a shared value moved under an edit or transaction
 ├─ TooManyFailures            ``fail_on`` was reached; ``.settled`` holds the outcomes so far
-└─ Interrupted                Ctrl-C or shutdown came before every item had started
+├─ Interrupted                Ctrl-C or shutdown came before every item had started
+├─ EscapedControl             a program that is explored did something real
+├─ ExplorationFailed          also an ``AssertionError``: a schedule failed
+└─ ReplayMismatch             the same decisions led elsewhere
 
 A body's own exception is never wrapped when the call is awaited: ``await fetch(u)`` raises what ``fetch`` raised, with
 a note that names call, lane and attempt. Cancellation is ``asyncio.CancelledError``; its message is the reason.
@@ -207,6 +210,18 @@ class Interrupted(LinecookError):
     """Shutdown (Ctrl-C under ``run``) came before every item had started; what had started was finished."""
 
 
+class EscapedControl(LinecookError):
+    """A program that is explored did something real: a socket, a process, a thread, a wait that blocks the loop."""
+
+
+class ExplorationFailed(LinecookError, AssertionError):
+    """Raised by ``Exploration.check`` when a schedule failed; its text is the report."""
+
+
+class ReplayMismatch(LinecookError):
+    """The same decisions led elsewhere: the program has changed, or depends on what isn't under control."""
+
+
 def _rebuild(kind: type[CallError], args: tuple[Any, ...], fields: dict[str, Any]) -> CallError:
     return kind(*args, **fields)
 
@@ -229,6 +244,9 @@ _PUBLIC = (
     Conflict,
     TooManyFailures,
     Interrupted,
+    EscapedControl,
+    ExplorationFailed,
+    ReplayMismatch,
 )
 for _kind in _PUBLIC:  # tracebacks and pickles show the public path
     _kind.__module__ = "linecook.errors"

@@ -14,7 +14,9 @@ from .fakes import says_429 as says_429
 from .fakes import twice as twice
 from .outside import outside as outside
 
+from .mistakes import OneMoreAwait as OneMoreAwait
+
 __all__ = [
-    "Exploration", "Failure", "Step", "answers", "explore", "fake", "hangs", "late", "outside", "raises", "replay",
+    "Exploration", "Failure", "OneMoreAwait", "Step", "answers", "explore", "fake", "hangs", "late", "outside", "raises", "replay",
     "says_429", "twice",
 ]  # fmt: skip

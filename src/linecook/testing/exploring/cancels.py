@@ -64,10 +64,13 @@ def _in_handler(code: CodeType, instruction: int) -> bool:
     """Say whether that instruction lies in an ``except`` or in a ``finally`` on the way of an exception.
 
     The compiler covers a handler with an entry of its own, whose target puts the exception back (COPY, POP_EXCEPT,
-    RERAISE); the entries of ``try`` and ``with`` bodies lead to PUSH_EXC_INFO.
+    RERAISE); the entries of ``try`` and ``with`` bodies lead to PUSH_EXC_INFO. An ``await`` may have one in between,
+    which leads to CLEANUP_THROW.
     """
     operations = {one.offset: one.opname for one in dis.get_instructions(code)}
-    return any(
-        entry.start <= instruction < entry.end and operations.get(entry.target) == "COPY"
-        for entry in _dis._parse_exception_table(code)
-    )
+    entries = _dis._parse_exception_table(code)
+    at: int | None = instruction
+    while at is not None:
+        target = next((entry.target for entry in entries if entry.start <= at < entry.end), None)
+        at = target if operations.get(target) == "CLEANUP_THROW" and target != at else None
+    return operations.get(target) == "COPY"

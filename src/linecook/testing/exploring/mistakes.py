@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from ..._core.errors import LinecookError
-
-
-class ReplayMismatch(LinecookError):
-    """The same decisions led elsewhere: the program has changed, or depends on what isn't under control."""
-
-
-class EscapedControl(LinecookError):
-    """The program did something real: a socket, a process, a thread, a wait that virtual time can't stand for."""
-
-
-class ExplorationFailed(LinecookError, AssertionError):
-    """Raised by ``Exploration.check`` when a schedule failed; its text is the report."""
+from ..._core.errors import EscapedControl as EscapedControl
+from ..._core.errors import ExplorationFailed as ExplorationFailed
+from ..._core.errors import ReplayMismatch as ReplayMismatch
 
 
 class OneMoreAwait(UserWarning):
