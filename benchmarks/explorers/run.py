@@ -33,7 +33,9 @@ Results = dict[str, dict[str, list[dict[str, Any]]]]
 
 def measure(explorer: str, program: str, python: str) -> list[dict[str, Any]]:
     """Return what each setting of *explorer* said about *program*; what it didn't get to is missing."""
-    command = [python, "-m", "benchmarks.explorers.one", explorer, program]
+    # frontrun explores threads only below its own command, which patches locks before anything is imported.
+    below = [str(Path(python).with_name("frontrun"))] if explorer == "frontrun" else []
+    command = [*below, python, "-m", "benchmarks.explorers.one", explorer, program]
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     try:
         ran = subprocess.run(

@@ -123,11 +123,18 @@ class NaiveLoop(asyncio.AbstractEventLoop):
                 return True
             if kind == "answer":
                 self._outside.remove(what)
-                what[0].set_result(what[1])
+                self.call_soon(_tell, *what)  # as a selector's event, or call_soon_threadsafe
             else:
-                when, _, timer = heapq.heappop(self._timers)
-                self._now = max(self._now, when) + TICK
-                self._ready.append(timer)
+                self._fire(only_one=kind == "one timer")
+
+    def _fire(self, *, only_one: bool) -> None:
+        """Let time go on to the next timer; those of the same moment are due as well, or, just so, not yet."""
+        when = self._timers[0][0]
+        self._now = max(self._now, when + TICK)
+        while self._timers and self._timers[0][0] <= when + TICK:
+            self._ready.append(heapq.heappop(self._timers)[2])
+            if only_one:
+                return
 
     def _options(self) -> list[Option]:
         self._outside = [each for each in self._outside if not each[0].done()]
@@ -135,7 +142,8 @@ class NaiveLoop(asyncio.AbstractEventLoop):
             heapq.heappop(self._timers)
         options: list[Option] = [("go", None)] if self._ready else []
         options += [("answer", each) for each in self._outside]
-        return options + ([("timer", None)] if self._timers else [])
+        due = [each for each in self._timers if each[0] <= self._timers[0][0] + TICK and not each[2].cancelled()]
+        return options + [("timers", None), ("one timer", None)][: len(due)]
 
     def wind_down(self) -> None:
         """End what is left, so that nothing is said about it."""
@@ -149,6 +157,11 @@ class NaiveLoop(asyncio.AbstractEventLoop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             if task.done() and not task.cancelled():
                 task.exception()
+
+
+def _tell(future: asyncio.Future[Any], value: Any) -> None:
+    if not future.done():
+        future.set_result(value)
 
 
 class Enumeration:

@@ -5,12 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from linecook.testing import explore, replay
+from linecook.testing import explore, outside, replay
+from tests.histories import drawn
 from tests.histories.expected import BUGS, CONTROLS, load_bug, load_control
-from tests.histories.naive import fewest_overtakings
+from tests.histories.naive import Enumeration, fewest_overtakings
 
 SCHEDULES = 2_000  # the bound of the contract; the bugs need fewer than 100
-SLOW = {"polling", "linecook_desk", "slot_given_back"}  # their schedules are many, and these are all run
+SLOW = {
+    "polling",
+    "linecook_desk",
+    "slot_given_back",
+    "thread_lock",
+    "three_locks",
+    "stale_fill_in_a_crowd",
+}  # many schedules
 
 
 def with_slow(names):
@@ -24,7 +32,7 @@ def searched(name):
     return explore(program.main, invariant=invariant, schedules=SCHEDULES, faults=bug.faults, tier=bug.tier)
 
 
-@pytest.mark.parametrize("name", BUGS)
+@pytest.mark.parametrize("name", with_slow(BUGS))
 def test_a_bug_is_found_with_the_fewest_overtakings_and_the_right_label(name):
     found, bug = searched(name), BUGS[name]
     assert found.failure is not None, found.verdict
@@ -34,7 +42,7 @@ def test_a_bug_is_found_with_the_fewest_overtakings_and_the_right_label(name):
     assert found.failure.label == bug.label, found.failure.report
 
 
-@pytest.mark.parametrize("name", BUGS)
+@pytest.mark.parametrize("name", with_slow(BUGS))
 def test_the_token_of_a_finding_runs_the_same_failure_again(name):
     first, program = searched(name).failure, load_bug(name)
     assert first is not None
@@ -69,6 +77,7 @@ def test_what_no_stock_loop_shows_is_not_reported_for_one(name):
     assert found.exhausted
 
 
+@pytest.mark.slow
 def test_most_of_the_bugs_hide_from_a_plain_run():
     """A suite of bugs that show on every run would judge nothing."""
     shown = [name for name in BUGS if searched(name).schedules == 1]
@@ -104,3 +113,17 @@ def test_a_naive_search_says_the_same_about_a_bug(name):
 @pytest.mark.parametrize("name", naive(CONTROLS, load_control))
 def test_a_naive_search_finds_nothing_in_a_program_that_is_right(name):
     assert fewest_overtakings(load_control(name), most=2, schedules=SCHEDULES) is None
+
+
+@pytest.mark.parametrize("overtakings", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", [seed for seed in range(40) if seed not in drawn.LARGE])
+def test_a_drawn_program_has_just_the_outcomes_that_a_naive_search_sees(seed, overtakings):
+    parts, wanted, seen = drawn.draw(seed), set(), set()
+    kinds = Enumeration(drawn.program(parts, outside, wanted), overtakings).failures(SCHEDULES)
+    found = explore(drawn.program(parts, outside, seen).main, overtakings=overtakings, schedules=4 * SCHEDULES)
+    if kinds:
+        assert found.failure is not None
+        return
+    assert found.failure is None, found.failure.report
+    assert found.exhausted
+    assert seen == wanted
