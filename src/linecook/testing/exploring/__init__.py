@@ -12,11 +12,22 @@ from .fakes import late as late
 from .fakes import raises as raises
 from .fakes import says_429 as says_429
 from .fakes import twice as twice
+from .mistakes import OneMoreAwait as OneMoreAwait
 from .outside import outside as outside
 
-from .mistakes import OneMoreAwait as OneMoreAwait
-
 __all__ = [
-    "Exploration", "Failure", "OneMoreAwait", "Step", "answers", "explore", "fake", "hangs", "late", "outside", "raises", "replay",
-    "says_429", "twice",
-]  # fmt: skip
+    "Exploration",
+    "Failure",
+    "OneMoreAwait",
+    "Step",
+    "answers",
+    "explore",
+    "fake",
+    "hangs",
+    "late",
+    "outside",
+    "raises",
+    "replay",
+    "says_429",
+    "twice",
+]

@@ -29,9 +29,10 @@ async def outside(value: T = None, *, raises: BaseException | None = None, name:
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
-    answer = Answer(name or f"outside({value!r})", future, value, raises)
     if isinstance(loop, ExploredLoop):
-        loop.expect(answer)
+        if not name and loop.tracer is not None:  # a repr costs more than all of the rest (benchmarks: explore)
+            name = f"outside({value!r})"
+        loop.expect(Answer(name, future, value, raises))
     else:
-        loop.call_later(0, answer.tell)
+        loop.call_later(0, Answer(name, future, value, raises).tell)
     return await future

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from .choices import Chooses, Cost, Deviation, Offer, Plan, Trial, Walk, cost_of
+from .choices import Chooses, Deviation, Plan, Trial, Walk, cost_of
 
 STRICT = 64  # schedules that are cheapest first, before turns are shared out and samples mix in
 _MOST_SAMPLES = 50_000
@@ -36,7 +36,11 @@ class Search:
     def __init__(self, overtakings: int, faults: int, seed: int) -> None:
         self._most = (faults, overtakings)
         self._seed = seed
-        self._waiting: dict[tuple[int, int], dict[int, deque[Family]]] = {}
+        levels = [(faulty, overtaking) for faulty in range(faults + 1) for overtaking in range(overtakings + 1)]
+        # By level, the cheapest first, and by number of deviations.
+        self._waiting: dict[tuple[int, int], dict[int, deque[Family]]] = {
+            level: {} for level in sorted(levels, key=lambda level: (sum(level), level))
+        }
         self._asked = 0
         self.sampled = 0
         self._length = 2
@@ -67,21 +71,30 @@ class Search:
         path = tuple(plan.deviations)
         first = path[-1][0] + 1 if path else 0
         self._length = max(self._length, len(plan.log))
-        more: dict[tuple[int, int], list[Deviation]] = {}
+        here: list[Deviation] = []
+        overtaken: list[Deviation] = []
+        failed: list[Deviation] = []
+        may_fail, may_overtake = spent.faults < self._most[0], spent.overtakings < self._most[1]
         for at in range(first, len(plan.log)):
-            for option, level in _levels(plan.log[at], spent):
-                if level[0] <= self._most[0] and level[1] <= self._most[1]:
-                    more.setdefault(level, []).append((at, option))
-        for level, lasts in more.items():
+            free, overtaking, faulty = plan.log[at]
+            if free:
+                here += [(at, option) for option in range(1, 1 + free)]
+            if overtaking and may_overtake:
+                overtaken += [(at, option) for option in range(1 + free, 1 + free + overtaking)]
+            if faulty and may_fail:
+                failed += [(at, 1 + free + overtaking + number) for number in range(faulty)]
+        self._wait((spent.faults, spent.overtakings), path, here)
+        self._wait((spent.faults, spent.overtakings + 1), path, overtaken)
+        self._wait((spent.faults + 1, spent.overtakings), path, failed)
+
+    def _wait(self, level: tuple[int, int], path: Path, lasts: list[Deviation]) -> None:
+        if lasts:
             lasts.reverse()
-            queues = self._waiting.setdefault(level, {})
-            queues.setdefault(len(path) + 1, deque()).append((path, lasts))
+            self._waiting[level].setdefault(len(path) + 1, deque()).append((path, lasts))
 
     def _cheapest(self) -> Path:
         """Take the next schedule: in the end half of the turns are for the cheapest level, a quarter for the next…"""
-        levels = sorted(
-            (level for level, queues in self._waiting.items() if queues), key=lambda level: (sum(level), level)
-        )
+        levels = [level for level, queues in self._waiting.items() if queues]
         turn = self.systematic if self._asked > STRICT else 0
         at = 0
         while at < len(levels) - 1 and turn & 1:
@@ -107,16 +120,6 @@ class Search:
         faults, overtakings = self._most
         sticky = (0.0, 0.0, 0.5, 0.75)[self.sampled % 4]
         return Walk(self._seed * 1_000_003 + self.sampled, overtakings, faults, self._length, sticky)
-
-
-def _levels(offer: Offer, spent: Cost) -> Iterator[tuple[int, tuple[int, int]]]:
-    free, overtaking, faults = offer
-    for option in range(1, 1 + free):
-        yield option, (spent.faults, spent.overtakings)
-    for option in range(1 + free, 1 + free + overtaking):
-        yield option, (spent.faults, spent.overtakings + 1)
-    for option in range(1 + free + overtaking, 1 + free + overtaking + faults):
-        yield option, (spent.faults + 1, spent.overtakings)
 
 
 def smallest(found: Chooses, run: Callable[[Chooses], bool], most: int = 300) -> Chooses:
