@@ -270,7 +270,8 @@ def _needed_by(post: Post) -> list[Any]:
         sets: list[Any] = [value for value in post.values if value.__class__ in (set, frozenset)]
         return [one for each in sets for future in list(each) for one in behind(future)]
     if post.word == "wait_for":  # of 3.11, which makes a task of what it waits for
-        return [value for value in post.values if isinstance(value, asyncio.Task)] or [post.waiter]
+        inner = [value for value in post.values if isinstance(value, asyncio.Future) and value is not post.waiter]
+        return [one for future in inner for one in behind(future)] or behind(post.waiter)
     return behind(post.waiter)
 
 
@@ -290,12 +291,10 @@ def _before(future: Any) -> Iterable[Any]:
     """Yield the future that *future* stands before as a shield: asyncio notes it in a function's closure only."""
     for entry in list(getattr(future, "_callbacks", None) or ()):
         callback = entry[0] if isinstance(entry, tuple) else entry  # pyright: ignore[reportUnknownVariableType]
-        if isinstance(callback, FunctionType) and callback.__module__ == "asyncio.tasks":
-            cells: Any = callback.__closure__ or ()
-            for cell in cells:
-                inner: Any = cell.cell_contents
-                if isinstance(inner, asyncio.Future) and inner is not future:
-                    yield inner
+        if isinstance(callback, FunctionType) and callback.__qualname__ == "shield.<locals>._outer_done_callback":
+            cells: Any = dict(zip(callback.__code__.co_freevars, callback.__closure__ or (), strict=False))
+            if "inner" in cells:
+                yield cells["inner"].cell_contents
 
 
 def _by_handle(values: list[Any]) -> list[Any]:

@@ -80,7 +80,7 @@ def what_of(post: Post) -> str:
     if word == "change":
         cell = next((value for value in post.values if hasattr(value, "waits") and hasattr(value, "where")), None)
         return f"a change of {'a Shared' if cell is None else cell.where()}"
-    if isinstance(waiter, asyncio.Task) and word not in SIGNALS:
+    if word == "wait_for" or (isinstance(waiter, asyncio.Task) and word not in SIGNALS):
         return "another task"
     if word in ("_wait", "wait", "TaskGroup.__aexit__", "TaskGroup._aexit") or gathers:
         return "tasks"
