@@ -154,6 +154,12 @@ def test_what_no_stock_loop_shows_is_a_warning_unless_asked_otherwise() -> None:
         found.check(strict=True)
 
 
+def test_under_any_scheduler_too_a_stock_finding_is_labelled_as_such() -> None:
+    failure = explore(hidden, tier="any", schedules=10).failure
+    assert failure is not None
+    assert failure.label == "shown on the stock loop"
+
+
 def test_a_found_schedule_is_made_as_cheap_as_it_can_be() -> None:
     async def main() -> None:
         try:

@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 
+import pytest
+
 import linecook
 import linecook.errors
 from linecook.testing import explore, outside
@@ -145,6 +147,15 @@ def test_resources_are_fresh_in_each_schedule_and_closed_at_its_end() -> None:
     found = explore(main).check()
     assert found.schedules > 1
     assert sorted(OPENED) == ["client", "client closed", "model", "model closed"]
+
+
+def test_notices_are_not_repeated_for_every_schedule(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async for _ in linecook.as_completed([ask("a"), ask("b")]):
+            break  # which linecook warns of
+
+    explore(main, schedules=5)
+    assert len(caplog.records) <= 1
 
 
 def test_a_runtime_of_the_programs_own_gets_explored_lanes() -> None:

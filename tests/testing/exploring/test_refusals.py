@@ -1,5 +1,7 @@
 """Real things past the loop: refused by name while a schedule runs, as they were afterwards."""
 
+import asyncio
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -20,6 +22,7 @@ from linecook.testing.exploring.mistakes import EscapedControl
         (lambda: socket.create_connection(("127.0.0.1", 9)), r"socket\.create_connection\(\)"),
         (lambda: socket.getaddrinfo("localhost", 80), r"socket\.getaddrinfo\(\)"),
         (lambda: os.system("true"), r"os\.system\(\)"),
+        (lambda: multiprocessing.Process(target=print).start(), r"multiprocessing\.Process\.start\(\)"),
         (lambda: time.sleep(1), r"time\.sleep\(\) on the event loop"),
     ],
 )
@@ -31,6 +34,14 @@ def test_a_real_thing_is_an_error_that_names_the_call(act: Callable[[], Any], ca
             pass  # it can't be hidden
 
     with pytest.raises(EscapedControl, match=call):
+        explore(main)
+
+
+def test_a_loop_of_its_own_in_a_thread_is_refused() -> None:
+    async def main() -> None:
+        await asyncio.to_thread(asyncio.new_event_loop)
+
+    with pytest.raises(EscapedControl, match=r"asyncio\.run\(\).*in a thread"):
         explore(main)
 
 

@@ -20,6 +20,8 @@ from .tracer import Tracer
 if TYPE_CHECKING:
     from .world import World
 
+_OF_OTHERS = ("not on the stock loop", "not known on the stock loop")
+
 
 def failure_of(world: World, plan: Chooses, found: Found, label: Label, count: int) -> Failure:
     """Run the failing schedule of *plan* once more, noting what happens, and tell it.
@@ -39,6 +41,8 @@ def failure_of(world: World, plan: Chooses, found: Found, label: Label, count: i
     if again is None or not found.is_like(again):
         raise _other(world, plan, found, again)
     cost = cost_of(plan)
+    if label in _OF_OTHERS and not any(what == "hold" for _, what in named.decisions):
+        label = "shown on the stock loop"  # nothing was held back, though it might have been
     failure = Failure(
         kind=again.kind,
         message=found.message if again.kind == "hang" else again.message,  # it was cut short this time

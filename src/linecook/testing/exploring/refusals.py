@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
+import multiprocessing.process
 import os
 import socket
 import subprocess
@@ -31,6 +33,8 @@ _REAL: tuple[tuple[Any, str, str], ...] = (
     *((socket.socket, name, f"socket.{name}()") for name in _SOCKET),
     (subprocess.Popen, "__init__", "subprocess.Popen()"),
     (_thread, "start_new_thread", "_thread.start_new_thread()"),
+    (asyncio.events, "new_event_loop", "asyncio.run() or new_event_loop() in a thread"),
+    (multiprocessing.process.BaseProcess, "start", "multiprocessing.Process.start()"),
     (os, "system", "os.system()"),
     (os, "fork", "os.fork()"),
     (os, "posix_spawn", "os.posix_spawn()"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from .world import World
 
 _monotonic = time.monotonic  # the real one: the stand-ins are in place while schedules run
 _names_of_tasks: dict[str, Any] = asyncio.tasks.__dict__
+_log = logging.getLogger("linecook")
 _CLOCKED = ("linecook._core.", "linecook.tools.", "linecook.agents.")
 
 
@@ -49,6 +51,7 @@ class Sitting:
         self._tasks = asyncio.Task, asyncio.tasks.Task
         asyncio.Task = asyncio.tasks.Task = ExploredTask  # type: ignore[misc, assignment]  # for who makes them without the loop
         self._refusals.put_in_place()
+        _log.addFilter(self._is_said)
         self._per_process.take_over()
         if self._world.fakes is not None:
             self._world.fakes.put_in_place()
@@ -69,12 +72,18 @@ class Sitting:
         if self._world.fakes is not None:
             self._world.fakes.put_back()
         self._per_process.give_back()
+        _log.removeFilter(self._is_said)
         self._refusals.put_back()
         self._chance.give_back()
         while self._clocks:
             module, clock = self._clocks.pop()
             module.monotonic = clock
         self._control.__exit__(kind, error, trace)
+
+    def _is_said(self, record: logging.LogRecord) -> bool:
+        """Say whether a notice of linecook's is for anybody: not while thousands of schedules run."""
+        loop = self._world.loop
+        return loop is None or loop.tracer is not None
 
     def _set_our_clocks(self) -> None:
         """Let linecook's own rooms, which have bound the clock to a name, read virtual time as well."""
