@@ -69,8 +69,12 @@ def _in_handler(code: CodeType, instruction: int) -> bool:
     """
     operations = {one.offset: one.opname for one in dis.get_instructions(code)}
     entries = _dis._parse_exception_table(code)
-    at: int | None = instruction
-    while at is not None:
-        target = next((entry.target for entry in entries if entry.start <= at < entry.end), None)
-        at = target if operations.get(target) == "CLEANUP_THROW" and target != at else None
+    target = _target(entries, instruction)
+    if operations.get(target) == "CLEANUP_THROW":
+        target = _target(entries, target)
     return operations.get(target) == "COPY"
+
+
+def _target(entries: Any, instruction: int) -> int:
+    """Return where an exception at *instruction* leads; -1: out of the function."""
+    return next((entry.target for entry in entries if entry.start <= instruction < entry.end), -1)

@@ -155,7 +155,7 @@ def main_failed(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
 def is_injected(error: BaseException | None) -> bool:
     """Say whether *error* is nothing but an injected fault on its way."""
     if isinstance(error, BaseExceptionGroup):
-        inner: Any = error.exceptions  # pyright: ignore[reportUnknownMemberType]
+        inner: Any = getattr(error, "exceptions", ())  # a group of nothing known, to pyright
         return all(is_injected(one) for one in inner)
     return isinstance(error, InjectedFault) or (error is not None and is_injected(error.__cause__))
 

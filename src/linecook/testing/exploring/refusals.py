@@ -33,7 +33,10 @@ _REAL: tuple[tuple[Any, str, str], ...] = (
     *((socket.socket, name, f"socket.{name}()") for name in _SOCKET),
     (subprocess.Popen, "__init__", "subprocess.Popen()"),
     (_thread, "start_new_thread", "_thread.start_new_thread()"),
-    (asyncio.events, "new_event_loop", "asyncio.run() or new_event_loop() in a thread"),
+    *(
+        (owner, "new_event_loop", "asyncio.run() or new_event_loop() in a thread")
+        for owner in (asyncio, asyncio.events)
+    ),
     (multiprocessing.process.BaseProcess, "start", "multiprocessing.Process.start()"),
     (os, "system", "os.system()"),
     (os, "fork", "os.fork()"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...observe.stuck.diagnose import diagnose
+from ...observe.stuck.diagnose import MOST, Found
 from ...observe.stuck.diagnosis import Deadlock, TaskWait
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def waits_on(loop: ExploredLoop) -> tuple[str, list[str]]:
     """Return the deadlock of *loop* in one sentence, and everybody who waits, in lines."""
-    found = diagnose(loop)
+    found = Found(loop.alive(), MOST, loop).diagnosis()  # not diagnose(loop): in the order of creation
     lines = [line for one in (*found.deadlocks, *found.unwakeable, *found.waits) for line in str(one).splitlines()]
     threads = [thread for thread in loop.threads() if thread.state != "ended"]
     lines += [f"{thread.name} waits for {thread.waits_for!r} at {thread.at}" for thread in threads]
