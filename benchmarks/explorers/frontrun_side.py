@@ -44,6 +44,7 @@ class Cut:
         self.work: list[Any] = []
         self.results: list[Any] = []
         self._keeps_errors = False
+        self._error: Exception | None = None
         gather, to_thread = asyncio.gather, asyncio.to_thread
         asyncio.gather, asyncio.to_thread = self._gather, _call  # type: ignore[assignment]
         try:
@@ -73,9 +74,9 @@ class Cut:
         try:
             self.results[number] = await (asyncio.to_thread(work.run) if isinstance(work, _Call) else work)
         except Exception as error:
-            if not self._keeps_errors:
-                raise
             self.results[number] = error
+            if not self._keeps_errors:
+                self._error = self._error or error  # main's to handle, as gather would raise it there
 
     def call(self, number: int) -> None:
         """Be worker *number* on a thread."""
@@ -87,10 +88,13 @@ class Cut:
         if outside is not None:
             self._program.outside = _at_once  # type: ignore[attr-defined]
         try:
-            self._main.send(self.results)
+            if self._error is not None:
+                self._main.throw(self._error)
+            else:
+                self._main.send(self.results)
         except StopIteration:
             return self._invariant is None or bool(self._invariant())
-        except AssertionError:
+        except Exception:
             return False
         finally:
             if outside is not None:
@@ -201,7 +205,9 @@ def _judged(setting: str, search: Callable[[], Any]) -> Tried:
     seconds, count = time.monotonic() - began, found.num_explored
     words = (found.explanation or found.inconclusive_reason or "").strip().split("\n")[0][:200]
     if found.property_holds is False:
-        return Tried(setting, "found", count, seconds, words)
+        # A task whose own time-out cancels it counts as crashed, in any program.
+        own = "WorkerCancelledError" in words
+        return Tried(setting, "something else" if own else "found", count, seconds, words)
     if found.property_holds is None:
         hung = "timed out" in words
         return Tried(setting, "a run hung" if hung else "nothing found", count, seconds, f"inconclusive: {words}")

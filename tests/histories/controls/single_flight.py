@@ -8,14 +8,18 @@ from linecook.testing import outside
 class Pages:
     def __init__(self) -> None:
         self.fetched = 0
-        self.under_way: dict[str, asyncio.Task[str]] = {}
+        self.fetches: dict[str, asyncio.Task[str]] = {}
 
     async def get(self, url: str) -> str:
-        task = self.under_way.get(url)
+        task = self.fetches.get(url)
         if task is None:
-            task = self.under_way[url] = asyncio.create_task(self.fetch(url))
-            task.add_done_callback(lambda _: self.under_way.pop(url))
+            task = self.fetches[url] = asyncio.create_task(self.fetch(url))
+            task.add_done_callback(lambda ended: self.forget(url, ended))
         return await asyncio.shield(task)
+
+    def forget(self, url: str, ended: asyncio.Task[str]) -> None:
+        if ended.cancelled() or ended.exception():
+            del self.fetches[url]
 
     async def fetch(self, url: str) -> str:
         page = await outside(f"<{url}>")

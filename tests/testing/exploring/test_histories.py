@@ -18,7 +18,7 @@ SLOW = {
     "thread_lock",
     "three_locks",
     "stale_fill_in_a_crowd",
-}  # many schedules
+}
 
 
 def with_slow(names):
