@@ -1,6 +1,7 @@
 """Swallowed cancellations: going on with the work is one, cleaning up and taking it back are none."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -71,6 +72,19 @@ def test_going_on_with_the_work_is_found_with_the_line() -> None:
 @pytest.mark.parametrize("worker", [cleans_up, cleans_up_and_stops, takes_it_back, times_out])
 def test_what_ends_in_its_own_way_is_fine(worker: Callable[[], Coroutine[Any, Any, None]]) -> None:
     explore(cancelled(worker)).check()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="wait_for drops no cancel since 3.12")
+def test_a_cancel_that_wait_for_drops_is_found() -> None:
+    """https://github.com/python/cpython/issues/86296"""
+
+    async def waits() -> None:
+        await asyncio.wait_for(outside(), 60)
+
+    failure = explore(cancelled(waits)).failure
+    assert failure is not None
+    assert failure.kind == "swallowed cancellation"
+    assert "wait_for" in failure.message
 
 
 def test_the_parent_of_a_group_that_fails_was_not_asked_to_end() -> None:

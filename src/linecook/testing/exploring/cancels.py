@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dis
+import sys
 from functools import lru_cache
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -29,11 +30,12 @@ class Request:
       went_on_at: where it waited anew, outside of every handler; None: it hasn't.
     """
 
-    __slots__ = ("_waiter", "task", "went_on_at")
+    __slots__ = ("_inner", "_waiter", "task", "went_on_at")
 
     def __init__(self, task: asyncio.Task[Any], waiter: Any) -> None:
         self.task = task
         self._waiter = waiter
+        self._inner = _waited_for(task)
         self.went_on_at: Place | None = None
 
     def look(self) -> None:
@@ -47,10 +49,32 @@ class Request:
     def is_swallowed(self) -> bool:
         """Say whether the task has ended well, though it was to end and nobody has taken that back."""
         task: Any = self.task
-        if self.went_on_at is None or not task.done() or task.cancelled() or not task.cancelling():
+        if not task.done() or task.cancelled() or not task.cancelling():
+            return False
+        if self.is_pythons():
+            return True
+        if self.went_on_at is None:
             return False
         is_well: bool = task._exception is None  # so looked at, it isn't marked as read
         return is_well
+
+    def is_pythons(self) -> bool:
+        """Say whether ``wait_for`` swallowed it, which up to Python 3.11 drops a cancel that comes with the answer.
+
+        https://github.com/python/cpython/issues/86296
+        """
+        return self._inner is not None and self._inner.done() and not self._inner.cancelled()
+
+
+def _waited_for(task: asyncio.Task[Any]) -> asyncio.Future[Any] | None:
+    """Return what *task* waits for by ``wait_for``, on Pythons where that may drop a cancel; None: not so."""
+    if sys.version_info >= (3, 12):
+        return None
+    frames = _waiting_frames(task)
+    if not frames or frames[-1].f_code is not asyncio.wait_for.__code__:
+        return None
+    inner: asyncio.Future[Any] | None = frames[-1].f_locals.get("fut")
+    return inner
 
 
 def _cleans_up(task: asyncio.Task[Any]) -> bool:

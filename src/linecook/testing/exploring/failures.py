@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..._core.errors import UsageError
 from .control import Endless
@@ -155,7 +155,7 @@ def main_failed(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
 def is_injected(error: BaseException | None) -> bool:
     """Say whether *error* is nothing but an injected fault on its way."""
     if isinstance(error, BaseExceptionGroup):
-        inner: Any = getattr(error, "exceptions", ())  # a group of nothing known, to pyright
+        inner: Any = cast("Any", error).exceptions
         return all(is_injected(one) for one in inner)
     return isinstance(error, InjectedFault) or (error is not None and is_injected(error.__cause__))
 
@@ -193,10 +193,10 @@ def swallowed(loop: ExploredLoop) -> Found | None:
     for request in loop.cancels:
         if request.is_swallowed():
             name = request.task.get_name()
-            return Found(
-                "swallowed cancellation",
-                f"{name} ({_what(request.task)}) was asked to end, went on, and waited again at {request.went_on_at}",
-            )
+            did = f"went on, and waited again at {request.went_on_at}"
+            if request.is_pythons():
+                did = "did not: wait_for had just been answered, and dropped the cancel (Python before 3.12)"
+            return Found("swallowed cancellation", f"{name} ({_what(request.task)}) was asked to end, and {did}")
     return None
 
 
