@@ -65,6 +65,7 @@ CASES: dict[str, tuple[Size, Any, list[Any]]] = {
     "run_lines": ({"lines": 3}, [(2, 2), (1, 1), (3, 3)], [[(1, 1), (2, 2)], [(1, 1), (2, 3), (3, 2)]]),
     "run_resume": ({"lines": 3}, (3, 0), [(3, 90), (4, 0), (0, 0)]),
     "board": ({"agents": 2, "calls": 3, "pairs": 1}, [9, 9], [[9], [9, 8], []]),
+    "detectors": ({"agents": 2, "calls": 3, "pairs": 1}, [9, 9], [[9], [9, 8], []]),
     "watch_http": (
         {"agents": 2, "waves": 1},
         {"timed": {"plain": [(0.1, 0.1)], "watched": [(0.1, 0.1)]}, "answers": [[20, 100]] * 3},
