@@ -128,7 +128,7 @@ def _find(frame: FrameType, mention: Mention) -> tuple[Where, Any, Any] | None:
         base = _value(frame, node.value)
         if base is _MISSING or (isinstance(base, (ModuleType, type)) and not isinstance(node.ctx, ast.Store)):
             return None
-        held = _vars(base).get(node.attr, _MISSING)
+        held = _held(base, node.attr)
         if callable(held) or (held is _MISSING and isinstance(node.ctx, ast.Load)):
             return None
         return (id(base), node.attr), held, base
@@ -167,11 +167,20 @@ def _value(frame: FrameType, node: ast.expr) -> Any:
         return frame.f_locals.get(node.id, frame.f_globals.get(node.id, _MISSING))
     if isinstance(node, ast.Attribute):
         base = _value(frame, node.value)
-        return _MISSING if base is _MISSING else _vars(base).get(node.attr, _MISSING)
+        return _MISSING if base is _MISSING else _held(base, node.attr)
     if isinstance(node, ast.Subscript):
         base, key = _value(frame, node.value), _value(frame, node.slice)
         return _item(base, key) if type(base) in _CONTAINERS and key is not _MISSING else _MISSING
     return _MISSING
+
+
+def _held(base: Any, name: str) -> Any:
+    """Return the attribute *name* of *base*, its own or a plain default of its class."""
+    held = _vars(base).get(name, _MISSING)
+    if held is _MISSING and not isinstance(base, type):
+        held = next((vars(kind)[name] for kind in type(base).__mro__ if name in vars(kind)), _MISSING)
+        return _MISSING if hasattr(type(held), "__get__") else held
+    return held
 
 
 def _vars(base: Any) -> dict[str, Any]:
