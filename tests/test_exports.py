@@ -15,6 +15,7 @@ from tests.checkers import mypy, pyright
 
 MENU = """
     run tool agent resource call_key gather settle as_completed first scope fail_after move_on_after remaining
+    Shared SharedMap transaction
     Limit Retry charge budget tenant Ok Failed TimedOut Cancelled Outcome Settled Call Runtime install
 """.split()  # a name enters with the issue that builds it
 
@@ -23,9 +24,13 @@ ROOMS = {  # the named rooms; errors is held to the classes themselves, below
     "linecook.observe": (
         "Audit AuditReport Finding CancelledCall LiveCall LiveCalls LiveCount Remote processes Board BudgetFacts "
         "ChangeFacts Event Events Facts HoldProbe JSONLines LaneFacts LimitFacts Place PlacementReport ProgressLines "
-        "Row Snapshot SpentFacts Stall StallCount StallFacts StallWatch ToolFacts render wants_board".split()
+        "Row Snapshot SpentFacts Stall StallCount StallFacts StallWatch ToolFacts render wants_board "
+        "Cancellation Deadlock Diagnosis Holder LeftTask LockOrder TaskWait diagnose".split()
     ),
-    "linecook.testing": ["VirtualClock", "VirtualLoop"],
+    "linecook.testing": (
+        "Exploration Failure OneMoreAwait VirtualClock VirtualLoop answers explore fake hangs late outside raises replay "
+        "says_429 twice".split()
+    ),
     "linecook.testing.server": ["FAULTS", "Phase", "Seen", "Server", "server"],
 }
 

@@ -26,12 +26,16 @@ ORDER = (
     "limit_tokens",
     "limit_fair",
     "limit_refused",
+    "shared_tracked",
     "import_time",
     "run_lines",
     "run_resume",
     "board",
+    "detectors",
     "watch_http",
     "watch_spawn",
+    "explore_suite",
+    "explore_speed",
 )
 
 

@@ -28,6 +28,7 @@ GROUPS = {
     "Many at once": "gather settle as_completed first",
     "Outcomes": "Outcome Ok Failed TimedOut Cancelled Settled",
     "Scopes and deadlines": "scope fail_after move_on_after remaining",
+    "Shared state": "Shared SharedMap transaction",
     "Policies": "Limit Retry charge budget tenant",
     "The runtime": "Runtime install",
 }
@@ -39,14 +40,22 @@ HANDED_OUT = {
     "linecook._core.deadline": "DeadlineScope",
     "linecook._core.callframe": "Times",
     "linecook._runtime.install": "Installed",
+    "linecook.state.shared": "Seen",
+    "linecook.state.edits": "Edit Draft",
+    "linecook.state.waiting": "Changes",
+    "linecook.state.lost": "Loss Access",
+    "linecook.state.lines": "Line",
 }
 # Members without an underscore that are there for other rooms of the house, or for event loops.
 INNER = {
     "Call": "own_priority begin open told discard cr_frame cr_await send throw close start_empty seconds_running key "
     "sign adopt __await__",
     "DeadlineScope": "fire whose",
+    "Draft": "close",
     "Events": "emit",
     "Retry": "wants delay",
+    "Shared": "where",
+    "SharedMap": "where",
     "Runtime": "lane meter watch_fanout enter push_exit",
     "VirtualLoop": "time run_in_executor awaits_outside",
 }

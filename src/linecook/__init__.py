@@ -17,6 +17,9 @@ from ._runtime import Runtime as Runtime
 from ._runtime import install as install
 from ._runtime import run as run
 from .agents.agent import agent as agent
+from .state.shared import Shared as Shared
+from .state.store import SharedMap as SharedMap
+from .state.transactions import transaction as transaction
 from .tools.call import Call as Call
 from .tools.completed import as_completed as as_completed
 from .tools.decorate import call_key as call_key
@@ -43,6 +46,8 @@ __all__ = [
     "Retry",
     "Runtime",
     "Settled",
+    "Shared",
+    "SharedMap",
     "TimedOut",
     "agent",
     "as_completed",
@@ -61,6 +66,7 @@ __all__ = [
     "settle",
     "tenant",
     "tool",
+    "transaction",
 ]
 
 if _t.TYPE_CHECKING:

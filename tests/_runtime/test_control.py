@@ -106,7 +106,7 @@ async def test_odd_visitors_are_told_or_dropped_and_harm_nobody(caplog: pytest.L
         answers = await aside(odd)
         assert (await aside(ask_for_calls)).total == 0
     assert [answer is not None and b"refused" in answer for answer in answers] == [True] * 4 + [False]
-    assert b"there is no question 'explode': there are calls, snapshot, cancel" in (answers[2] or b"")
+    assert b"there is no question 'explode': there are calls, diagnose, snapshot, cancel" in (answers[2] or b"")
     assert caplog.text == ""
 
 

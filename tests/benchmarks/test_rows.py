@@ -11,11 +11,15 @@ from benchmarks.harness.deaths import Start
 from benchmarks.harness.meter import Meter, WrongAnswer
 from benchmarks.rows import hung_processes, process_1mb
 from benchmarks.rows.cpu_1ms import burn
+from benchmarks.rows.explore_suite import Found, programs
 from benchmarks.rows.hung_processes import warm
 from benchmarks.rows.interactive_under_load import Log
 from benchmarks.rows.limit_tokens import Log as Spent
 
 Size = dict[str, Any]
+
+SEARCHED = [Found(name, found=True) for names in programs(80) for name in names]
+LOST = [Found(SEARCHED[0].name, found=True, again=False), *SEARCHED[1:]]
 
 # row: a tiny size, right answers, and answers that must not pass
 CASES: dict[str, tuple[Size, Any, list[Any]]] = {
@@ -61,6 +65,7 @@ CASES: dict[str, tuple[Size, Any, list[Any]]] = {
     "run_lines": ({"lines": 3}, [(2, 2), (1, 1), (3, 3)], [[(1, 1), (2, 2)], [(1, 1), (2, 3), (3, 2)]]),
     "run_resume": ({"lines": 3}, (3, 0), [(3, 90), (4, 0), (0, 0)]),
     "board": ({"agents": 2, "calls": 3, "pairs": 1}, [9, 9], [[9], [9, 8], []]),
+    "detectors": ({"agents": 2, "calls": 3, "pairs": 1}, [9, 9], [[9], [9, 8], []]),
     "watch_http": (
         {"agents": 2, "waves": 1},
         {"timed": {"plain": [(0.1, 0.1)], "watched": [(0.1, 0.1)]}, "answers": [[20, 100]] * 3},
@@ -77,6 +82,8 @@ CASES: dict[str, tuple[Size, Any, list[Any]]] = {
             {"timed": {"plain": [], "watched": []}, "answers": [3] * 3},
         ],
     ),
+    "explore_suite": ({"repeats": 1, "every": 80}, SEARCHED, [SEARCHED[1:], LOST, []]),
+    "explore_speed": ({"schedules": 3}, (3, 2), [(2, 2), (3, 0)]),
 }
 
 

@@ -142,3 +142,43 @@ def test_without_pid_and_without_processes_it_says_who_could_be(
     said = Said(capsys, command)
     assert said.code == 2
     assert "Those that can: `linecook run`, and programs with an open Runtime(control=True)" in said.err
+
+
+CROSSED = """
+async def takes(first, second):
+    async with first:
+        await asyncio.sleep(0)
+        async with second:
+            pass
+
+@agent
+async def crossed(first, second):
+    await takes(first, second)
+
+@agent
+async def main():
+    a, b = asyncio.Lock(), asyncio.Lock()
+    async with scope() as block:
+        block.start(crossed(a, b))
+        block.start(crossed(b, a))
+        await asyncio.sleep(0.05)
+        ready()
+        await asyncio.sleep(30)
+
+run(main(), runtime=Runtime(control=True))
+"""
+
+
+@pytest.mark.slow
+def test_ps_shows_circles_and_holders(capsys: pytest.CaptureFixture[str]) -> None:
+    with Program(CROSSED) as program:
+        with Remote(program.pid) as remote:
+            assert until(lambda: len(remote.diagnosis().deadlocks) == 1)
+        shown = Said(capsys, "ps", program.pid)
+        told = json.loads(Said(capsys, "ps", program.pid, "--json").out)
+    assert shown.code == 0
+    assert "DEADLOCK: these 2 tasks wait for each other" in shown.out
+    assert "held by main/scope:0/crossed:1" in shown.out
+    assert "Cure: take the locks in the same order everywhere" in shown.out
+    assert len(told["diagnosis"]["deadlocks"][0]["circle"]) == 2
+    assert told["total"] == 3

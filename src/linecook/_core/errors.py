@@ -13,8 +13,13 @@ LinecookError
 │   ├─ Refused                  a bound was reached, and the call was not willing to wait
 │   ├─ BudgetExceeded           a budget is used up, or a call is too deep or one too many for it
 │   └─ ResourceFailed           a resource could not be opened, or did not close
+├─ LostUpdate                 a shared value would be overwritten by somebody who has not seen it
+├─ Conflict                   a shared value moved under an edit or transaction
 ├─ TooManyFailures            ``fail_on`` was reached; ``.settled`` holds the outcomes so far
-└─ Interrupted                Ctrl-C or shutdown came before every item had started
+├─ Interrupted                Ctrl-C or shutdown came before every item had started
+├─ EscapedControl             a program that is explored did something real
+├─ ExplorationFailed          also an ``AssertionError``: a schedule failed
+└─ ReplayMismatch             the same decisions led elsewhere
 
 A body's own exception is never wrapped when the call is awaited: ``await fetch(u)`` raises what ``fetch`` raised, with
 a note that names call, lane and attempt. Cancellation is ``asyncio.CancelledError``; its message is the reason.
@@ -171,6 +176,24 @@ class ResourceFailed(CallError):
     """A resource could not be opened; the original error is ``__cause__``."""
 
 
+class LostUpdate(LinecookError):
+    """A write that would overwrite what its writer has not seen; nothing was written. Read again, or use ``update``.
+
+    Attributes:
+      loss: the two accesses, the write between them, and the awaits (a ``Loss``; its text is the message).
+    """
+
+    def __init__(self, message: str, *, loss: Any = None) -> None:
+        super().__init__(message)
+        self.loss = loss
+
+
+class Conflict(LinecookError):
+    """A shared value was changed by somebody else under an edit, or again and again under a function; nothing was
+    written. Begin the edit anew.
+    """
+
+
 class TooManyFailures(LinecookError):
     """``fail_on`` was reached: the rest was cancelled, and nothing that had ended is lost.
 
@@ -185,6 +208,18 @@ class TooManyFailures(LinecookError):
 
 class Interrupted(LinecookError):
     """Shutdown (Ctrl-C under ``run``) came before every item had started; what had started was finished."""
+
+
+class EscapedControl(LinecookError):
+    """A program that is explored did something real: a socket, a process, a thread, a wait that blocks the loop."""
+
+
+class ExplorationFailed(LinecookError, AssertionError):
+    """Raised by ``Exploration.check`` when a schedule failed; its text is the report."""
+
+
+class ReplayMismatch(LinecookError):
+    """The same decisions led elsewhere: the program has changed, or depends on what isn't under control."""
 
 
 def _rebuild(kind: type[CallError], args: tuple[Any, ...], fields: dict[str, Any]) -> CallError:
@@ -205,8 +240,13 @@ _PUBLIC = (
     Refused,
     BudgetExceeded,
     ResourceFailed,
+    LostUpdate,
+    Conflict,
     TooManyFailures,
     Interrupted,
+    EscapedControl,
+    ExplorationFailed,
+    ReplayMismatch,
 )
 for _kind in _PUBLIC:  # tracebacks and pickles show the public path
     _kind.__module__ = "linecook.errors"

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from .handlers import line_that_catches
 from .perloop import one_per_loop
 from .timers import timers_of
 
@@ -155,17 +156,30 @@ class Supervisor:
             "Re-raise asyncio.CancelledError there.",
             label,
             "once" if asked == 1 else f"{asked} times",
-            where(task),
+            _swallowed_at(task),
         )
+
+
+def _swallowed_at(task: asyncio.Task[Any]) -> str:
+    """Return the ``except`` that takes cancellations around where *task* stands, and where that is."""
+    for frame in reversed(_users_frames(task)):
+        line = line_that_catches(frame.f_code, frame.f_lasti)
+        if line:
+            return f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}, and stands at {where(task)}"
+    return where(task)
 
 
 def where(task: asyncio.Task[Any]) -> str:
     """Return ``file:line in function`` for the innermost frame of the user's code in which *task* waits."""
-    frames = [frame for frame in _waiting_frames(task) if not frame.f_code.co_filename.startswith(_NOT_THEIRS)]
+    frames = _users_frames(task)
     if not frames:
         return "an unknown place"
     code = frames[-1].f_code
     return f"{code.co_filename}:{frames[-1].f_lineno} in {code.co_name}"
+
+
+def _users_frames(task: asyncio.Task[Any]) -> list[FrameType]:
+    return [frame for frame in _waiting_frames(task) if not frame.f_code.co_filename.startswith(_NOT_THEIRS)]
 
 
 def _waiting_frames(task: asyncio.Task[Any]) -> list[FrameType]:

@@ -182,6 +182,7 @@ class Desk:
         self.numbers = Numbers()
         self.answers: dict[str, Callable[[list[Any], Question], Any]] = {
             "calls": self._calls,
+            "diagnose": self._diagnose,
             "snapshot": self._snapshots,
             "cancel": self._cancel,
         }
@@ -206,6 +207,11 @@ class Desk:
                 look.find()
                 found.append(show(look, self.numbers, question.most))
         return together(found)
+
+    def _diagnose(self, _runtimes: list[Any], question: Question) -> Any:
+        from ..observe.stuck.diagnose import MOST, diagnose
+
+        return diagnose(most=MOST if question.most is None else max(1, question.most))
 
     def _snapshots(self, runtimes: list[Any], _question: Question) -> Any:
         return [self._facts_of(runtime).snapshot() for runtime in runtimes]

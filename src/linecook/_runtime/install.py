@@ -24,6 +24,12 @@ class Installed:
         self._given: list[tuple[Callable[[], asyncio.AbstractEventLoop | None], Any]] = []
         self._factory: Callable[[], asyncio.AbstractEventLoop] | None = None
         self._wrapper: Callable[[], asyncio.AbstractEventLoop] | None = None
+        self._trace: Any = None
+
+    def _trace_locks(self) -> None:
+        from ..observe.stuck.traced import LockTrace
+
+        self._trace = LockTrace().begin()
 
     def _give(self, loop: asyncio.AbstractEventLoop, lane: ThreadLane) -> None:
         previous = getattr(loop, "_default_executor", None)
@@ -55,6 +61,9 @@ class Installed:
                 asyncio.events.new_event_loop = asyncio.new_event_loop = self._factory
             self._factory = self._wrapper = None
             given, self._given = self._given, []
+            trace, self._trace = self._trace, None
+        if trace is not None:
+            trace.end()
         missed: list[str] = []
         for loop_ref, previous in given:
             loop = loop_ref()
@@ -75,12 +84,19 @@ class Installed:
         self.uninstall()
 
 
-def install() -> Installed:
+def install(*, trace_locks: bool = False) -> Installed:
     """Make linecook's thread lane the default executor: ``asyncio.to_thread`` and all who use it stop starving.
 
     Inside a running loop it is that loop's; before any loop runs, that of every loop made from now on by
     ``asyncio.run``, ``asyncio.Runner`` or ``asyncio.new_event_loop`` (a loop made by its own factory, such as
     ``uvloop.new_event_loop``, is not among them: call ``install()`` inside it).
+
+    Args:
+      trace_locks: also note who holds asyncio's locks and semaphores, however they were taken, who set and cleared its
+        events, and locks taken in both orders: ``acquire``, ``release``, ``set`` and ``clear`` of asyncio's classes
+        are exchanged for ones that take note and call the original (some 3 µs for each lock taken). Without it
+        ``linecook.observe.diagnose`` knows the holders that use ``async with``. Not seen: what was taken before, locks
+        of threads, and those of other libraries that don't use asyncio's.
 
     Returns:
       an object whose ``uninstall()`` reverses it.
@@ -95,6 +111,8 @@ def install() -> Installed:
             installed._give(loop, thread_lane_for(loop))  # pyright: ignore[reportPrivateUsage]
         else:
             installed._wrap_new_loops()  # pyright: ignore[reportPrivateUsage]
+    if trace_locks:
+        installed._trace_locks()  # pyright: ignore[reportPrivateUsage]
     return installed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 import sys
 import threading
@@ -12,15 +13,18 @@ from typing import Any, Literal, TypeVar
 
 from .._core.callframe import call_from
 from .._core.errors import UsageError
-from .._core.supervise import end_all_tasks
+from .._core.supervise import end_all_tasks, supervisor_of
+from .quit import take_quit
 from .runtime import Runtime
 
 T = TypeVar("T")
+_log = logging.getLogger("linecook")
 
 # A fleet of agents is a mass of young objects that all live: collecting every 700 of them costs 43 % of a fan-out's
 # CPU (benchmarks: fanout_100k). The old generations keep their pace.
 _GC_YOUNG = 50_000
 
+_MOST_LEFT = 5  # tasks left behind that are told one by one
 _PATIENCE = 5.0  # seconds for the clean-up of the tasks that the program leaves behind
 
 
@@ -31,7 +35,7 @@ def run(
     show: Literal["report"] | None = None,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> T:
-    """Run *main* to its end on a new event loop and a runtime of its own, and return its result.
+    r"""Run *main* to its end on a new event loop and a runtime of its own, and return its result.
 
     Args:
       main: a call of an agent or tool, or a plain coroutine.
@@ -46,9 +50,10 @@ def run(
       RuntimeError: an event loop runs in this thread already: ``await`` the call instead.
 
     Ctrl-C once: fan-outs take in no new items, what runs is finished. Twice: everything is cancelled. The third time
-    ends the process at once, also inside C code. While the program runs, the garbage collector's first threshold is
-    raised. Tasks that *main* leaves behind are cancelled and have 5 s for their clean-up; one that still runs then is
-    reported and left. Abandoned threads delay neither the return nor the exit of the interpreter.
+    ends the process at once, also inside C code. Ctrl-\ prints to stderr who waits on what and what is stuck (see
+    ``linecook.observe.diagnose``), and the program goes on. While the program runs, the garbage collector's first
+    threshold is raised. Tasks that *main* leaves behind are cancelled and have 5 s for their clean-up; one that still
+    runs then is reported and left. Abandoned threads delay neither the return nor the exit of the interpreter.
     """
     if not isinstance(main, Coroutine):  # pyright: ignore[reportUnnecessaryIsInstance]
         call_from(main)  # raises, saying what to write
@@ -79,7 +84,7 @@ class _Program:
     def run(self, main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None) -> T:
         # Ctrl-C is ours first and last: the collection that follows the old threshold is no place for an interrupt,
         # which Python drops in a weak reference's callback (tests/luck/test_interrupt.py).
-        restore = [self._take_ctrl_c(), self._raise_threshold()]
+        restore = [self._take_ctrl_c(), take_quit(), self._raise_threshold()]
         try:
             with asyncio.Runner(loop_factory=loop_factory) as runner:
                 self._loop = runner.get_loop()
@@ -89,7 +94,8 @@ class _Program:
                     try:
                         result = runner.run(self._run(main))
                     finally:
-                        if asyncio.all_tasks(self._loop):
+                        if left := asyncio.all_tasks(self._loop):
+                            _tell_left(left)
                             runner.run(end_all_tasks(_PATIENCE))
                 except asyncio.CancelledError:
                     if not self._cancelled:
@@ -152,6 +158,18 @@ class _Program:
         if self._main is not None and not self._main.done():
             self._cancelled = True
             self._main.cancel("shutdown: Ctrl-C")
+
+
+def _tell_left(tasks: set[asyncio.Task[Any]]) -> None:
+    """Say which tasks the program has left behind, with what is known of who made them."""
+    from ..observe.stuck.left import left_at_the_end
+
+    known = supervisor_of(next(iter(tasks)).get_loop()).tasks  # which it has spoken of, or will
+    left = left_at_the_end(tasks.difference(known))
+    for each in left[:_MOST_LEFT]:
+        _log.warning("the program has ended and a task is left, which is cancelled now: %s", each)
+    if len(left) > _MOST_LEFT:
+        _log.warning("and %d more tasks are left", len(left) - _MOST_LEFT)
 
 
 def _stopped(how: str, result: Any) -> KeyboardInterrupt:

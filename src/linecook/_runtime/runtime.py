@@ -259,7 +259,8 @@ class Runtime:
 
     def lane(self, name: str) -> Lane:
         """Return the lane called *name*, opened on first use."""
-        lane = self.lanes[name] = self._lanes.open(name)
+        explored = getattr(self._loop, "explored_lane", None)  # a loop that decides what threads do (testing/exploring)
+        lane = self.lanes[name] = self._lanes.open(name) if explored is None else explored(name)
         if isinstance(lane, ThreadLane):
             self._watching.sample_threads(lane)
         return lane

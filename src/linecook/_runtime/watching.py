@@ -17,6 +17,7 @@ from ..lanes.thread import ThreadLane
 if TYPE_CHECKING:
     from ..observe.probe import HoldProbe
     from ..observe.stall import StallWatch
+    from ..observe.stuck.watch import StuckWatch
     from ..observe.watched import Stall
 
 _MOST_STALLS = 1000
@@ -36,12 +37,12 @@ class Watching:
         self._samples = False
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop, threshold: float, events: Events) -> None:
-        """Report every step of *loop* that lasts longer than *threshold* seconds, to the log and to *events*."""
+        """Report every step of *loop* that lasts longer than *threshold* seconds, and deadlocks, to the log."""
         _shared.forget_closed_loops()
         unwatch = _shared.watch().watch(
             loop, threading.get_ident(), threshold, self._stalled, events=events, on_busy=self._busy
         )
-        self._ends.append(unwatch)
+        self._ends += [unwatch, _shared.stuck().watch(loop)]
         _shared.note_watched(loop, self.end)
 
     def _stalled(self, stall: Stall) -> None:
@@ -81,7 +82,7 @@ class Watching:
 
 
 class _Shared:
-    """The one watch and the one probe of the process, made when first needed: a program that never runs a call pays
+    """The watches and the one probe of the process, made when first needed: a program that never runs a call pays
     nothing for them (benchmarks: import_time).
     """
 
@@ -89,6 +90,7 @@ class _Shared:
         self._lock = threading.Lock()
         self._watch: StallWatch | None = None
         self._probe: HoldProbe | None = None
+        self._stuck: StuckWatch | None = None
         self._watched: list[tuple[asyncio.AbstractEventLoop, Callable[[], None]]] = []
 
     def note_watched(self, loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
@@ -110,6 +112,14 @@ class _Shared:
 
                 self._watch = StallWatch()
             return self._watch
+
+    def stuck(self) -> StuckWatch:
+        with self._lock:
+            if self._stuck is None:
+                from ..observe.stuck.watch import StuckWatch
+
+                self._stuck = StuckWatch()
+            return self._stuck
 
     def probe(self) -> HoldProbe:
         with self._lock:

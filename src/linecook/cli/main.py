@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from . import control_options, run_options, watch_options
+from . import control_options, explore_options, run_options, watch_options
 from .early import forget, remember, was_pressed
 from .exits import INTERRUPTED, USAGE, BadUsage
 from .usage import Commands, Plain
@@ -22,11 +22,17 @@ examples:
   linecook run desk.py:review --input files.jsonl --output reviews.jsonl
                                                        one call per line, 64 at a time
   linecook watch app.py                                your asyncio program as it is: what goes wrong in it unseen
+  linecook explore bank.py:main                        every order of events that can happen, until one goes wrong
 
 `linecook run --help` explains targets, input, output and exit codes.
 """
 
-COMMANDS: Sequence[Callable[[Commands], None]] = (run_options.add, watch_options.add, control_options.add)
+COMMANDS: Sequence[Callable[[Commands], None]] = (
+    run_options.add,
+    watch_options.add,
+    explore_options.add,
+    control_options.add,
+)
 """What adds each command, in the order of ``linecook --help``."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .doing import columns, counted, cut, doing, duration, head, sign
@@ -12,7 +13,9 @@ from .exits import ALL_OK
 from .remote import answered, print_json, reach, told
 
 if TYPE_CHECKING:
-    from linecook.observe import LiveCalls
+    from linecook.observe import Diagnosis, LiveCalls, Remote
+
+_MOST_STUCK = 10  # of each kind
 
 
 def ps_command(options: argparse.Namespace) -> int:
@@ -47,12 +50,42 @@ def _processes(as_json: bool) -> int:
 def _calls(options: argparse.Namespace) -> int:
     with reach(options.pid) as remote:
         calls = answered(lambda: remote.calls(None if options.all else options.most))
+        diagnosis = _diagnosis_of(remote)
     if options.json:
-        return print_json(calls)
+        return print_json(_with_diagnosis(calls, diagnosis))
     for line in head(calls, remote.program):
         print(cut(line, columns()))
     _print_calls(calls)
+    if diagnosis is not None:
+        for line in _stuck_lines(diagnosis):
+            print(cut(line, columns()))
     return ALL_OK
+
+
+def _diagnosis_of(remote: Remote) -> Diagnosis | None:
+    """Return what is stuck there; None: its linecook is an older one, which can't tell."""
+    try:
+        return remote.diagnosis(_MOST_STUCK)
+    except OSError:
+        return None
+
+
+def _with_diagnosis(calls: LiveCalls, diagnosis: Diagnosis | None) -> dict[str, object]:
+    from msgspec import to_builtins
+
+    return {**to_builtins(calls), "diagnosis": to_builtins(diagnosis)}
+
+
+def _stuck_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    """Yield deadlocks, what nobody can wake, and whom somebody waits for because he holds something."""
+    for deadlock in diagnosis.deadlocks:
+        yield from ("", *str(deadlock).splitlines())
+    held = [wait for wait in diagnosis.waits if wait.holders and wait.what.startswith(("an asyncio.", "the edit"))]
+    for title, waits in (("NOTHING KNOWN CAN WAKE", diagnosis.unwakeable), ("HELD BY OTHERS", held)):
+        if waits:
+            yield from ("", title)
+        for wait in waits:
+            yield from (f"  {line}" for line in str(wait).splitlines())
 
 
 def _print_calls(calls: LiveCalls) -> None:

@@ -36,6 +36,7 @@ from .thread_refusals import check_bounds, closed, no_thread, queue_full, thread
 SHORT = 0.0002
 """Seconds: a body whose moving average is below runs without hurry (to wake a thread costs some 50 µs)."""
 
+_FORGOTTEN = ("a dropped job that has left the queue",)
 _lanes: weakref.WeakSet[ThreadLane] = weakref.WeakSet()
 
 
@@ -160,7 +161,11 @@ class ThreadLane:
                 self._dropped += 1
                 self._room = 0
             job.state = DROPPED
-            job.body, job.args, job.kwargs, job.context = _nothing, (), {}, None
+            job.body, job.kwargs, job.context = _nothing, {}, None
+            if job.args is _FORGOTTEN:  # another thread dropped it as well, and we have just put its claim back
+                self._claims.pop(job, None)
+            else:
+                job.args = ()
         if self._dropped > 1024 and self._dropped * 2 > len(self._waiting):
             self._sweep()
         return True
@@ -302,6 +307,7 @@ class ThreadLane:
         """Let go of a job that was dropped while it waited."""
         with self._lock:
             job.state = DROPPED
+            job.args = _FORGOTTEN
             self._claims.pop(job, None)
             self._dropped -= 1
 

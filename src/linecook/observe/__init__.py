@@ -38,6 +38,14 @@ if TYPE_CHECKING:
     from .snapshot import StallFacts as StallFacts
     from .snapshot import ToolFacts as ToolFacts
     from .stall import StallWatch as StallWatch
+    from .stuck.diagnose import diagnose as diagnose
+    from .stuck.diagnosis import Cancellation as Cancellation
+    from .stuck.diagnosis import Deadlock as Deadlock
+    from .stuck.diagnosis import Diagnosis as Diagnosis
+    from .stuck.diagnosis import Holder as Holder
+    from .stuck.diagnosis import LeftTask as LeftTask
+    from .stuck.diagnosis import LockOrder as LockOrder
+    from .stuck.diagnosis import TaskWait as TaskWait
     from .watched import Stall as Stall
 
 __all__ = [
@@ -45,19 +53,25 @@ __all__ = [
     "AuditReport",
     "Board",
     "BudgetFacts",
+    "Cancellation",
     "CancelledCall",
     "ChangeFacts",
+    "Deadlock",
+    "Diagnosis",
     "Event",
     "Events",
     "Facts",
     "Finding",
     "HoldProbe",
+    "Holder",
     "JSONLines",
     "LaneFacts",
+    "LeftTask",
     "LimitFacts",
     "LiveCall",
     "LiveCalls",
     "LiveCount",
+    "LockOrder",
     "Place",
     "PlacementReport",
     "ProgressLines",
@@ -69,7 +83,9 @@ __all__ = [
     "StallCount",
     "StallFacts",
     "StallWatch",
+    "TaskWait",
     "ToolFacts",
+    "diagnose",
     "processes",
     "render",
     "wants_board",
@@ -104,6 +120,14 @@ _HOMES = {
     "StallCount": ".report",
     "StallFacts": ".snapshot",
     "StallWatch": ".stall",
+    "diagnose": ".stuck.diagnose",
+    "Cancellation": ".stuck.diagnosis",
+    "Deadlock": ".stuck.diagnosis",
+    "Diagnosis": ".stuck.diagnosis",
+    "Holder": ".stuck.diagnosis",
+    "LeftTask": ".stuck.diagnosis",
+    "LockOrder": ".stuck.diagnosis",
+    "TaskWait": ".stuck.diagnosis",
     "ToolFacts": ".snapshot",
     "processes": ".live.remote",
     "render": ".panel",

@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator
+from contextvars import Context
 from gc import get_referents
 from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType, MethodType
 from typing import Any, NamedTuple
@@ -93,14 +94,14 @@ class Standing(NamedTuple):
     dues: tuple[Due, ...]
 
 
-class _Until(NamedTuple):
+class Until(NamedTuple):
     """A deadline of somebody else's, in the time of the loop."""
 
     at: float
     clock: Any
 
 
-class _Role(NamedTuple):
+class Role(NamedTuple):
     """What there is to know of a function, once for all its calls.
 
     Attributes:
@@ -118,22 +119,22 @@ class _Role(NamedTuple):
     drives: bool = False
 
 
-_roles: dict[CodeType, _Role] = {}
+_roles: dict[CodeType, Role] = {}
 
 
-def _role_of(code: CodeType) -> _Role:
+def role_of(code: CodeType) -> Role:
     name, file = code.co_qualname, code.co_filename
     is_public = not code.co_name.startswith("_")
     if file.startswith(_OURS):
         drives = name in ("FanOut._drive", "Running._drive")
         runs_call = drives or "call" in code.co_varnames[: code.co_argcount] or name == "ForeignCall._run"
-        role = _Role(name, "call" if runs_call else "ours", is_public, name in WAITS, drives)
+        role = Role(name, "call" if runs_call else "ours", is_public, name in WAITS, drives)
     elif file.startswith(_ASYNCIO):
-        role = _Role(name, "asyncio", is_public)
+        role = Role(name, "asyncio", is_public)
     elif file.startswith((_HERE, _LIBRARY, "<frozen")) or any(part in file for part in _INSTALLED):
-        role = _Role(name, "library", is_public)
+        role = Role(name, "library", is_public)
     else:
-        role = _Role(name, "user", is_public)
+        role = Role(name, "user", is_public)
     if len(_roles) > 20_000:  # a program that makes functions without end
         _roles.clear()
     _roles[code] = role
@@ -147,10 +148,10 @@ def glance_at(task: asyncio.Task[Any]) -> Glance | None:  # noqa: C901
     step just now nothing can be told. One function, since 10,000 tasks are looked at: in parts it would take 9 µs for
     each, in place of 5.
     """
-    link = _outermost(task)
+    link = outermost(task)
     calls: list[Frame] = [link] if _is_call(link) else []
-    waiting: tuple[_Role, Any] | None = None
-    inner: tuple[_Role, Any] | None = None
+    waiting: tuple[Role, Any] | None = None
+    inner: tuple[Role, Any] | None = None
     for _ in range(_DEEPEST):
         kind: Any = type(link)  # pyright: ignore[reportUnknownVariableType]
         if kind is CoroutineType:
@@ -164,7 +165,7 @@ def glance_at(task: asyncio.Task[Any]) -> Glance | None:  # noqa: C901
         else:
             link = _behind(link)
             continue
-        role = _roles.get(code) or _role_of(code)
+        role = _roles.get(code) or role_of(code)
         place = role.place
         if place == "call":
             for value in get_referents(link):
@@ -189,7 +190,7 @@ def standings_of(task: asyncio.Task[Any]) -> list[Standing]:
     if glance is None:
         return []
     lines, dues = _lines_and_dues(task, glance.calls)
-    dues += [(0, due) for due in _inherited(task, dues)]
+    dues += [(0, due) for due in inherited_dues(task, dues)]
     last = len(glance.calls) - 1
     found: list[Standing] = []
     for place, call in enumerate(glance.calls):
@@ -206,17 +207,17 @@ def driver_of(task: asyncio.Task[Any]) -> Any:
 
     None: the task is somebody else's, and his code awaits the call in it.
     """
-    coroutine = _outermost(task)
+    coroutine = outermost(task)
     if _is_call(coroutine):
         return task
     code = getattr(coroutine, "cr_code", None)
-    if code is None or not (_roles.get(code) or _role_of(code)).drives:
+    if code is None or not (_roles.get(code) or role_of(code)).drives:
         return None
     values: list[Any] = get_referents(coroutine)
     return next((value for value in values if isinstance(value, Running)), task)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
-def _outermost(task: asyncio.Task[Any]) -> Any:
+def outermost(task: asyncio.Task[Any]) -> Any:
     return task.get_coro()
 
 
@@ -237,7 +238,7 @@ def _behind(link: Any) -> Any:
 _LINKS = frozenset((CoroutineType, GeneratorType, AsyncGeneratorType))
 
 
-def _wait_of(task: asyncio.Task[Any], waiting: tuple[_Role, Any] | None, inner: tuple[_Role, Any] | None) -> Wait:
+def _wait_of(task: asyncio.Task[Any], waiting: tuple[Role, Any] | None, inner: tuple[Role, Any] | None) -> Wait:
     """Return what a task waits for that stands last in *waiting*, a function of ours, or in *inner*, of asyncio."""
     waiter = getattr(task, "_fut_waiter", None)
     if waiter is None or waiter.done():
@@ -265,30 +266,30 @@ def _lines_and_dues(task: asyncio.Task[Any], calls: list[Frame]) -> tuple[dict[i
     """
     links: dict[int, tuple[Any, CodeType, str]] = {}
     dues: list[tuple[int, Due]] = []
-    number = int(_is_call(_outermost(task)))
-    for link, code, role in _links_of(task):
+    number = int(_is_call(outermost(task)))
+    for link, code, role in links_of(task):
         values = get_referents(link)
         if role.place == "call" and number < len(calls) and any(value is calls[number] for value in values):
             number += 1
         if role.place == "user" or (role.place == "library" and links.get(number, _NO_LINK)[2] != "user"):
             links[number] = link, code, role.place
         methods = [value for value in values if type(value) is MethodType]
-        dues += [(number, due) for method in methods if (due := _due_left_by(method, task)) is not None]
-    spots = {place: Spot(code, _line_of(link) or code.co_firstlineno) for place, (link, code, _) in links.items()}
+        dues += [(number, due) for method in methods if (due := due_left_by(method, task)) is not None]
+    spots = {place: Spot(code, line_of(link) or code.co_firstlineno) for place, (link, code, _) in links.items()}
     return spots, dues
 
 
 _NO_LINK = (None, None, "")
 
 
-def _links_of(task: asyncio.Task[Any]) -> Iterator[tuple[Any, CodeType, _Role]]:
+def links_of(task: asyncio.Task[Any]) -> Iterator[tuple[Any, CodeType, Role]]:
     """Yield the coroutines and generators that *task* stands in, outermost first."""
-    link = _outermost(task)
+    link = outermost(task)
     for _ in range(_DEEPEST):
         kind = {CoroutineType: "cr", GeneratorType: "gi", AsyncGeneratorType: "ag"}.get(type(link))  # pyright: ignore[reportUnknownArgumentType]
         if kind is not None:
             code: CodeType = getattr(link, f"{kind}_code")
-            yield link, code, _roles.get(code) or _role_of(code)
+            yield link, code, _roles.get(code) or role_of(code)
             link = getattr(link, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
         elif link is None:
             return
@@ -296,20 +297,27 @@ def _links_of(task: asyncio.Task[Any]) -> Iterator[tuple[Any, CodeType, _Role]]:
             link = _behind(link)
 
 
-def _inherited(task: asyncio.Task[Any], own: list[tuple[int, Due]]) -> Iterator[Due]:
+def inherited_dues(task: asyncio.Task[Any], own: list[tuple[int, Due]]) -> Iterator[Due]:
     """Yield the deadlines that were set before *task* began; *own* are those found in it."""
-    if not TELLS_CONTEXT:
-        return
+    context = context_of(task)
     known = {id(due) for _, due in own}
-    unknown: Any = task
-    due: Any = unknown.get_context().get(current_deadline)
+    due: Any = None if context is None else context.get(current_deadline)
     while due is not None:
         if id(due) not in known and getattr(due, "waiting", True):
             yield due
         due = getattr(due, "_previous", None)
 
 
-def _line_of(link: Any) -> int | None:
+def context_of(task: asyncio.Task[Any]) -> Context | None:
+    """Return the context that *task* runs in; a task of 3.11 hides it, but not from the garbage collector."""
+    get: Any = getattr(task, "get_context", None)
+    if get is not None:
+        found: Context | None = get()
+        return found
+    return next((value for value in get_referents(task) if type(value) is Context), None)
+
+
+def line_of(link: Any) -> int | None:
     frame = getattr(link, "cr_frame", None) or getattr(link, "gi_frame", None) or getattr(link, "ag_frame", None)
     return None if frame is None else frame.f_lineno
 
@@ -322,7 +330,7 @@ def _telling(function: str, values: list[Any]) -> Any:
     return next((value for value in values if type(value).__name__ == owner), None)
 
 
-def _due_left_by(method: Any, task: asyncio.Task[Any]) -> Due | None:
+def due_left_by(method: Any, task: asyncio.Task[Any]) -> Due | None:
     """Return the deadline of the block that *method* leaves: a ``with`` block keeps it at hand while it is open."""
     block = method.__self__
     if isinstance(block, DeadlineScope):
@@ -332,5 +340,5 @@ def _due_left_by(method: Any, task: asyncio.Task[Any]) -> Due | None:
         return deadline if deadline.waiting and method.__name__ == "__aexit__" else None
     if isinstance(block, asyncio.Timeout) and method.__name__ == "__aexit__":
         when = block.when()
-        return None if when is None else _Until(when, task.get_loop())
+        return None if when is None else Until(when, task.get_loop())
     return None

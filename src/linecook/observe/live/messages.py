@@ -39,8 +39,8 @@ class Question:
     """What a visitor asks.
 
     Attributes:
-      do: ``"calls"``, ``"snapshot"`` or ``"cancel"``.
-      most: for ``calls``: how many at most; None: all.
+      do: ``"calls"``, ``"diagnose"``, ``"snapshot"`` or ``"cancel"``.
+      most: for ``calls`` and ``diagnose``: how many at most; None: all, and the usual number.
       target: for ``cancel``: a call's number or path.
       reason: for ``cancel``: in the operator's words.
     """

@@ -14,6 +14,7 @@ from .messages import LONGEST_ANSWER, PROTOCOL, CancelledCall, Greeting, Questio
 
 if TYPE_CHECKING:
     from ..facts import Snapshot
+    from ..stuck.diagnosis import Diagnosis
     from .livecalls import LiveCalls
 
 T = TypeVar("T")
@@ -75,6 +76,20 @@ class Remote:
         from .livecalls import LiveCalls
 
         return self._ask(Question("calls", most=most), LiveCalls)
+
+    def diagnosis(self, most: int | None = None) -> Diagnosis:
+        """Return who waits on what there, held by whom, and what is stuck; see ``diagnose``.
+
+        Args:
+          most: how many tasks of each kind are told closely, ≥ 1; None: as many as ``diagnose`` tells.
+
+        Raises:
+          ConnectionError: the process has ended, or its linecook is too old to know.
+          TimeoutError: it didn't answer in time.
+        """
+        from ..stuck.diagnosis import Diagnosis
+
+        return self._ask(Question("diagnose", most=most), Diagnosis)
 
     def snapshots(self) -> list[Snapshot]:
         """Return what is going on, for each of its event loops; errors as for ``calls``."""

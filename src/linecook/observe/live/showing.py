@@ -84,7 +84,7 @@ class _Lines:
         self._children = children
         self._threads = at_work_in(runtime)
         self._stacks = sys._current_frames()
-        self._fanouts = _due_fanouts(runtime._loop)
+        self._fanouts = due_fanouts(runtime._loop)
 
     def line(self, each: Alive) -> LiveCall:
         frame, close = each.frame, self._close.get(each.frame)
@@ -125,7 +125,7 @@ class _Lines:
         return max(0.0, min(left)) if left else None
 
 
-def _due_fanouts(loop: asyncio.AbstractEventLoop) -> dict[Frame, float]:
+def due_fanouts(loop: asyncio.AbstractEventLoop) -> dict[Frame, float]:
     """Return when the time-out of each fan-out and stream passes, in the loop's time, from the timers that wait."""
     timers: Any = getattr(loop, "_linecook_timers", None)
     found: dict[Frame, float] = {}

@@ -1,0 +1,106 @@
+"""What an event loop still has to do."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from linecook.observe.stuck.idle import what_is_left
+from tests.aside import begin_aside
+
+
+def left_while(prepare: Callable[[asyncio.AbstractEventLoop], Any]) -> str | None:
+    """What is left to a loop that waits for the answer only, after *prepare*."""
+
+    async def main() -> str | None:
+        loop = asyncio.get_running_loop()
+        kept = prepare(loop)
+        found: str | None = await begin_aside(_look, loop)
+        del kept
+        return found
+
+    return asyncio.run(main())
+
+
+def _look(loop: asyncio.AbstractEventLoop) -> str | None:
+    threading.Event().wait(0.03)
+    return what_is_left(loop)
+
+
+def test_nothing() -> None:
+    assert left_while(lambda _: None) == ""
+
+
+def test_a_timer() -> None:
+    assert left_while(lambda loop: loop.call_later(20, print)) == "a timer"
+
+
+def test_a_timer_that_was_cancelled_is_none() -> None:
+    assert left_while(lambda loop: loop.call_later(20, print).cancel()) == ""
+
+
+def test_a_signal() -> None:
+    assert left_while(lambda loop: loop.add_signal_handler(signal.SIGUSR1, print)) == "a signal"
+
+
+def test_a_handler_of_a_signal_outside_of_the_loop() -> None:
+    before = signal.signal(signal.SIGUSR2, lambda *_: None)
+    try:
+        assert left_while(lambda _: None) == "a signal"
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
+def test_a_socket() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert left_while(lambda loop: loop.add_reader(ours, print)) == "1 socket"
+
+
+def test_a_thread_at_work() -> None:
+    enough = threading.Event()
+
+    def work() -> None:
+        enough.wait(20)
+
+    thread = threading.Thread(target=work, name="crawler", daemon=True)
+    thread.start()
+    try:
+        assert left_while(lambda _: None) == "the thread crawler"
+    finally:
+        enough.set()
+        thread.join()
+
+
+def test_a_pools_idle_thread_is_not_at_work() -> None:
+    def use_the_pool(loop: asyncio.AbstractEventLoop) -> Any:
+        return loop.run_in_executor(None, int)
+
+    assert left_while(use_the_pool) == ""
+
+
+async def test_the_loop_of_the_thread_that_asks_is_at_work() -> None:
+    assert what_is_left(asyncio.get_running_loop()) == "it is at work"
+
+
+def test_a_loop_that_does_not_run() -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        assert what_is_left(loop) == "it isn't running"
+    finally:
+        loop.close()
+
+
+def test_a_loop_of_somebody_elses_is_not_judged() -> None:
+    uvloop = pytest.importorskip("uvloop")
+    loop = uvloop.new_event_loop()
+    try:
+        assert what_is_left(loop) is None
+    finally:
+        loop.close()
