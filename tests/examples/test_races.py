@@ -65,7 +65,7 @@ async def test_what_was_new_shows_on_a_real_loop_as_well(example: ModuleType) ->
 
 def test_every_example_names_what_it_shows_and_where_it_was_reported(example: ModuleType) -> None:
     told = example.__doc__ or ""
-    assert re.search(r"https://github\.com/\S+/\d+|Found by this search", told)
+    assert re.search(r"https://github\.com/\S+/\d+|No report found", told)
     assert f"| `{example.__name__}.py` |" in PAGE.read_text()
 
 
