@@ -17,7 +17,10 @@ EXAMPLES = sorted((ROOT / "examples" / "races").glob("*.py"))
 PAGE = ROOT / "docs" / "explanation" / "bugs-found-by-search.md"
 ON_A_REAL_LOOP = {
     "all_leave_with_one": ["TimeoutError", "CancelledError", "CancelledError"],
+    "expiry_ends": "KeyError('LIMITER/bob/100/1/minute')",
     "more_than_the_limit": 2,
+    "pool_forgets_waiters": "the second query waited for a second, and nobody had the connection",
+    "readers_left_waiting": "the writer gave up, the first reader left, the second reader entered",
     "retry_runs_twice": 2,
     "timeout_that_starts": ("InvalidStateError", 2),
 }
