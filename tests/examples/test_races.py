@@ -64,6 +64,7 @@ async def test_what_was_new_shows_on_a_real_loop_as_well(example: ModuleType) ->
         pytest.skip("published elsewhere, with a reproducer")
     async with asyncio.timeout(30):
         assert await affected(example).with_real_sleeps() == ON_A_REAL_LOOP[example.__name__]
+    await asyncio.get_running_loop().shutdown_default_executor()  # limits looks through its keys in a thread
 
 
 def test_every_example_names_what_it_shows_and_where_it_was_reported(example: ModuleType) -> None:
