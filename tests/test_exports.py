@@ -28,8 +28,8 @@ ROOMS = {  # the named rooms; errors is held to the classes themselves, below
         "Cancellation Deadlock Diagnosis Holder LeftTask LockOrder TaskWait diagnose".split()
     ),
     "linecook.testing": (
-        "Exploration Failure OneMoreAwait VirtualClock VirtualLoop answers explore fake hangs late outside raises replay "
-        "says_429 twice".split()
+        "Exploration Failure OneMoreAwait VirtualClock VirtualLoop answers explore fake hangs late outside raises "
+        "replay says_429 twice".split()
     ),
     "linecook.testing.server": ["FAULTS", "Phase", "Seen", "Server", "server"],
 }

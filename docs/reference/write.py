@@ -253,6 +253,8 @@ def annotation(told: Any) -> str:
 
 
 def value(default: Any) -> str:
+    if isinstance(default, (set, frozenset)):  # in an order of its own in each process
+        return "{" + ", ".join(sorted(map(value, default))) + "}"
     return "..." if default is ... or repr(default).startswith("<") else repr(default).replace("'", '"')
 
 

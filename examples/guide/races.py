@@ -4,7 +4,9 @@ import asyncio
 import random
 from contextlib import nullcontext
 
-from linecook import gather, run, tool
+from linecook import Shared, gather, run, tool
+from linecook.errors import LostUpdate
+from linecook.testing import explore
 
 
 # 1. The way people write it: two agents count to a thousand in the same counter.
@@ -67,19 +69,48 @@ async def crossed() -> str:
     return f"{len(done)} done, {len(stuck)} wait for each other for ever"
 
 
-# 3. What linecook can do about it today: share nothing. Each call returns its part, one place adds them up.
+# 3. linecook: what agents change together stands in a Shared. update() is one step, with nothing in between.
+async def count_shared(counter: Shared[int], upto: int) -> None:
+    for _ in range(upto):
+        counter.update(lambda seen: seen + 1)
+        await asyncio.sleep(0)
+
+
+async def count_by_hand(counter: Shared[int], upto: int) -> None:
+    for _ in range(upto):
+        seen = counter.value  # read
+        await asyncio.sleep(0)  # await
+        counter.value = seen + 1  # write: refused
+
+
+async def with_linecook() -> None:
+    counter = Shared(0)
+    await gather(count_shared(counter, 1000), count_shared(counter, 1000))
+    print(f"   update: {counter.value}")
+    strict = Shared(0, lost_update="raise")
+    try:
+        await gather(count_by_hand(strict, 1000), count_by_hand(strict, 1000))
+    except LostUpdate as lost:
+        print(f"   by hand: {lost}")
+    print(f"   parts, returned and added: {sum(await gather(part(1000), part(1000)))}")
+
+
 @tool
-async def part(upto: int) -> int:
+async def part(upto: int) -> int:  # share nothing: nobody else can reach mine
     mine = 0
     for _ in range(upto):
         seen = mine
         await asyncio.sleep(0)
-        mine = seen + 1  # the same three steps, and nobody else can reach it
+        mine = seen + 1
     return mine
 
 
-async def with_linecook() -> None:
-    print(f"   two parts, returned and added: {sum(await gather(part(1000), part(1000)))}")
+async def two_with_a_lock() -> None:
+    assert await two(2, nap=1, lock=asyncio.Lock()) == 4
+
+
+async def two_without() -> None:
+    assert (counted := await two(2, nap=1)) == 4, f"{counted} of 4"
 
 
 if __name__ == "__main__":
@@ -89,3 +120,7 @@ if __name__ == "__main__":
     asyncio.run(really())
     print("3. linecook")
     run(with_linecook())
+    searched = explore(two_with_a_lock)
+    print(f"   with the lock, every order there is: {searched.exhausted}; a failure: {searched.failure is not None}")
+    failure = explore(two_without).failure
+    print(f"   without: {failure.message if failure else 'none found'}")

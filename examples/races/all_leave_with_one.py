@@ -1,4 +1,4 @@
-"""One caller gives up, and all who load the same key are cancelled: aiodataloader 0.4.3. Found by this search.
+"""One caller gives up, and all who load the same key are cancelled: aiodataloader 0.4.3. No report found.
 
 ``loader.load(key)`` gives every caller of a key the same future, and keeps it in its cache. A caller that awaits it
 and is cancelled, by a time-out for instance, cancels that future: the others get ``CancelledError`` although nobody

@@ -1,4 +1,4 @@
-"""To clear one key ends the clean-up of all others: limits 5.8.0. Found by this search.
+"""To clear one key ends the clean-up of all others: limits 5.8.0. No report found.
 
 ``MemoryStorage`` of ``limits.aio`` lets go of old entries in a task of its own, key by key, each looked through in a
 thread. A key that is cleared meanwhile, as on a log-out, is missing when its turn comes: the task ends with

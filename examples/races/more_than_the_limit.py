@@ -1,4 +1,4 @@
-"""A job that is closed while it queues lets another begin, beyond the limit: aiojobs 1.4.0. Found by this search.
+"""A job that is closed while it queues lets another begin, beyond the limit: aiojobs 1.4.0. No report found.
 
 ``Scheduler(limit=1)`` runs one job at a time, and the others queue. A job that is closed while it queues is counted
 out of the jobs but stays in the queue. So for a moment the scheduler counts one job too few that run, takes a slot to

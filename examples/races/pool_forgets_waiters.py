@@ -1,4 +1,4 @@
-"""A query times out, and whoever waits for a connection waits for ever: aiomysql 0.3.2. Found by this search.
+"""A query times out, and whoever waits for a connection waits for ever: aiomysql 0.3.2. No report found.
 
 A query that is cancelled closes its connection, as it must: half an answer may still be on its way. But
 ``Pool.release`` tells the next in line only of connections that are still open. The slot is free, and with

@@ -1,4 +1,4 @@
-"""A call that was given up takes the next one out of the cache: async-lru 2.4.0. Found by this search.
+"""A call that was given up takes the next one out of the cache: async-lru 2.4.0. No report found.
 
 async-lru promises that concurrent calls result in one call of the function. When the only caller gives up, it cancels
 the call and forgets it; the next caller starts a new one. But when the cancelled call has ended, it removes the entry

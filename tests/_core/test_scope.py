@@ -364,10 +364,10 @@ async def test_an_ended_scope_is_garbage_free(clock: VirtualClock) -> None:
         gc.collect()
         gc.disable()
         try:
-            frames = sum(isinstance(each, ScopeFrame) for each in gc.get_objects())
+            frames = sum(type(each) is ScopeFrame for each in gc.get_objects())
             await case()
             await asyncio.sleep(0)
-            assert sum(isinstance(each, ScopeFrame) for each in gc.get_objects()) == frames
+            assert sum(type(each) is ScopeFrame for each in gc.get_objects()) == frames
         finally:
             gc.enable()
 

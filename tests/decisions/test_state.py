@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from linecook import agent, tool
+from linecook import Shared, agent, tool, transaction
 from linecook.errors import NestedTool
 
 NeverEnds = Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, bool]]
@@ -25,6 +25,17 @@ async def test_the_unlocked_counter_loses_exactly_half_every_time(rounds: int) -
 
     await asyncio.gather(count(), count())
     assert counter == rounds  # of 2 * rounds: never sometimes, always exactly half
+
+    # linecook: one step, and nothing in between
+    cell = Shared(0)
+
+    async def count_in_one_step() -> None:
+        for _ in range(rounds):
+            cell.update(lambda number: number + 1)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(count_in_one_step(), count_in_one_step())
+    assert cell.value == 2 * rounds
 
 
 async def test_a_lock_that_is_forgotten_once_protects_nothing() -> None:
@@ -46,6 +57,24 @@ async def test_a_lock_that_is_forgotten_once_protects_nothing() -> None:
     await asyncio.gather(withdraw(10), withdraw_elsewhere(20))
     assert balance in (80, 90)  # one of the two is lost, in silence
 
+    # linecook: whoever forgets what is agreed is told, and nothing is lost
+    shared = Shared(100, lost_update="raise")
+
+    async def take(amount: int) -> None:
+        async with shared.edit() as draft:
+            await asyncio.sleep(0)
+            draft.value -= amount
+
+    async def take_elsewhere(amount: int) -> None:
+        before = shared.value
+        await asyncio.sleep(0)
+        shared.value = before - amount
+
+    ended = await asyncio.gather(take(10), take_elsewhere(20), return_exceptions=True)
+    refused = [error for error in ended if error is not None]
+    assert [type(error).__name__ for error in refused] in (["Conflict"], ["LostUpdate"])
+    assert shared.value in (80, 90)
+
 
 async def test_a_lock_taken_twice_by_one_task_waits_for_itself(never_ends: NeverEnds) -> None:
     lock = asyncio.Lock()
@@ -59,6 +88,19 @@ async def test_a_lock_taken_twice_by_one_task_waits_for_itself(never_ends: Never
             pass
 
     assert await never_ends(outer())
+
+    # linecook: a transaction inside one is part of it
+    cell = Shared(0)
+
+    def once() -> None:
+        cell.value += 1
+
+    def twice() -> None:
+        once()
+        transaction(once)
+
+    transaction(twice)
+    assert cell.value == 2
 
 
 async def test_two_locks_in_different_order_wait_for_each_other(never_ends: NeverEnds) -> None:
@@ -74,6 +116,20 @@ async def test_two_locks_in_different_order_wait_for_each_other(never_ends: Neve
         await asyncio.gather(hold(pan, knife), hold(knife, pan))
 
     assert await never_ends(both())
+
+    # linecook: nothing is held, whatever the order
+    plates, forks = Shared(2), Shared(2)
+
+    def lay(first: Shared[int], second: Shared[int]) -> None:
+        first.value -= 1
+        second.value -= 1
+
+    async def lay_later(first: Shared[int], second: Shared[int]) -> None:
+        await asyncio.sleep(0)
+        transaction(lambda: lay(first, second))
+
+    await asyncio.gather(lay_later(plates, forks), lay_later(forks, plates))
+    assert (plates.value, forks.value) == (0, 0)
 
 
 async def test_nested_places_of_one_semaphore_wait_for_each_other(never_ends: NeverEnds) -> None:

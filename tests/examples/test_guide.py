@@ -165,7 +165,10 @@ def test_read_await_write_loses_exactly_half(runs: Runs) -> None:
     assert number(out, "waits of random length in between:") == 100
     assert 2 <= number(out, "rest of random length after each:") < 200
     assert number(out, "no await between read and write:") == number(out, "with a lock:") == 2000
-    assert number(out, "returned and added:") == 2000
+    assert number(out, "update:") == number(out, "returned and added:") == 2000
+    assert "by hand: lost update on Shared 'strict'" in out
+    assert "with the lock, every order there is: True; a failure: False" in out
+    assert "without: main raised AssertionError: 2 of 4" in out
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ EXIT_CODES = """\
 exit codes:
   0    no schedule failed; the verdict says what was searched, and never more than that
   1    a schedule failed
-  2    nothing could be run: wrong TARGET, wrong options, a token of another program
+  2    nothing (more) could be run: wrong TARGET, wrong options, a token of another program, something real in it
   130  Ctrl-C; what was searched until then is told
 """
 

@@ -88,3 +88,17 @@ def test_modules_are_followed_by_their_names_only() -> None:
         task.cancel()
 
     asyncio.run(main())
+
+
+class Proxy:
+    """As web frameworks have them: it asks about itself where no request is."""
+
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError("working outside of a request")
+
+
+async def test_objects_that_raise_when_they_are_asked_are_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "registry", {"request": Proxy()}, raising=False)
+    lost = asyncio.create_task(Agent().listens(), name="lost")
+    assert await lost_among(lost) == ["lost"]

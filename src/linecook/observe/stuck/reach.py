@@ -85,7 +85,7 @@ class _Search:
         for value in gc.get_referents(*batch):
             self._come_upon(value)
         for each in batch:
-            if isinstance(each, weakref.ref):  # whoever has it may ask for what it refers to
+            if issubclass(type(each), weakref.ref):  # whoever has it may ask for what it refers to
                 self._come_upon(each())  # pyright: ignore[reportUnknownArgumentType]
 
     def _come_upon(self, value: Any) -> None:
@@ -93,7 +93,7 @@ class _Search:
         if mark in self._seen or not gc.is_tracked(value):
             return
         self._seen.add(mark)
-        if isinstance(value, ModuleType):
+        if issubclass(type(value), ModuleType):  # isinstance would ask the object, which may be a proxy that raises
             # Not the module itself: what the collector is shown of _asyncio's own state (3.12, 3.13) are objects that
             # are freed and kept for later use, and to hold one of those makes the interpreter go round in circles.
             self._come_upon(value.__dict__)
