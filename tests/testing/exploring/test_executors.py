@@ -57,7 +57,7 @@ async def raises() -> None:
 def test_a_race_inside_threads_is_found() -> None:
     found = explore(races)
     assert found.failure is not None
-    assert found.failure.overtakings == 0
+    assert found.failure.overtakings == 1
 
 
 def test_a_pool_of_one_does_one_after_another() -> None:

@@ -167,5 +167,5 @@ def test_a_program_of_too_many_steps_hangs_and_the_bound_can_be_raised() -> None
     failure = explore(main, steps=1_000).failure
     assert failure is not None
     assert failure.kind == "hang"
-    assert "1,001 steps (steps= allows more)" in failure.message
+    assert "1,001 steps; steps= allows more" in failure.message
     explore(main, steps=10_000).check()

@@ -142,10 +142,9 @@ class Arriving:
             if timer and not options and hasattr(self, "_linecook_timers"):
                 timers_of(self).settle()  # type: ignore[arg-type]  # a deadline that was given up is nothing to jump to
                 timer = self._has_timer()
-            if self._current is not None and self._current in options:  # a thread goes on until it waits
-                options.remove(self._current)
-                options.insert(0, self._current)
-            free = len(options) - 1
+            goes_on = self._current is not None and self._current in options
+            overtaken = self._put_first(options) if goes_on else 0
+            free = len(options) - 1 - overtaken
             if timer:
                 options.append(DUE)
                 if self._ties():
@@ -159,6 +158,19 @@ class Arriving:
                 self._happen(options[0])
             elif not self._come_late():
                 raise Stuck
+
+    def _put_first(self, options: list[Any]) -> int:
+        """Put the thread that could go on in front, as the default; return how many others would take its turn.
+
+        These come last: to interrupt a thread costs an overtaking, else two threads alone had more orders than anybody
+        can run. What it does until it waits or ends is one party's work, like a step of the loop.
+        """
+        current = self._current
+        others = [one for one in options if one is not current and isinstance(one, ThreadStep)]
+        if others or options[0] is not current:
+            rest = [one for one in options if one is not current and not isinstance(one, ThreadStep)]
+            options[:] = [current, *rest, *others]
+        return len(others)
 
     def _arrive_while_ready(self) -> None:
         """Something is ready: let arrivals overtake it, as far as the plan says so."""
@@ -260,6 +272,8 @@ class Arriving:
             return
         if isinstance(option, Arrival):
             more = option.arrive(self)  # type: ignore[arg-type]  # this is part of a loop
+            if self.tracer is not None and isinstance(option, ThreadStep):
+                self.tracer.thread_stepped(option)
             self._current = option if more and option.can_come() else None
             if not more:
                 self._forget(option)
@@ -296,7 +310,10 @@ class Arriving:
         while not ready():
             threads: list[Any] = [one for one in self._outside if one.between and one.can_come()]
             if threads:
-                self._happen(threads[self._plan.pick(threads, len(threads) - 1, 0) if len(threads) > 1 else 0])
+                free = len(threads) - 1
+                if self._current is not None and self._current in threads:
+                    free -= self._put_first(threads)
+                self._happen(threads[self._plan.pick(threads, free, 0) if len(threads) > 1 else 0])
                 continue
             moment = self._next_moment(deadline)
             if moment is None:

@@ -152,6 +152,13 @@ def main_failed(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
     )
 
 
+def thread_died(name: str, error: BaseException) -> Found:
+    """Return that the plain thread *name* died of *error*, which nobody caught."""
+    if isinstance(error, Endless):
+        return Found("hang", str(error), error)
+    return Found("exception", f"the thread {name} died of {error!r}: nobody caught it", error)
+
+
 def is_injected(error: BaseException | None) -> bool:
     """Say whether *error* is nothing but an injected fault on its way."""
     if isinstance(error, BaseExceptionGroup):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from .choices import Chooses
+from .choices import Chooses, Walk, cost_of
 from .determinism import ADVICE, difference
 from .exploration import Exploration, Label
 from .failures import Found
 from .finding import failure_of
 from .mistakes import ReplayMismatch
+from .progress import Watcher
 from .search import Search, smallest
 from .sittings import Sitting
 
@@ -25,6 +26,7 @@ class Searching:
 
     Args:
       schedules, seconds, overtakings, faults: as of ``explore``.
+      watcher: is told how far it is.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Searching:
         seconds: float | None,
         overtakings: int,
         faults: int,
+        watcher: Watcher,
     ) -> None:
         self._world = world
         self._sitting = sitting
@@ -42,6 +45,7 @@ class Searching:
         self._seconds = seconds
         self._overtakings = overtakings
         self._faults = faults
+        self._watcher = watcher
         self._count = 0
         self._searched: list[tuple[Tier, Search, int]] = []
 
@@ -58,7 +62,8 @@ class Searching:
             if found is not None:
                 return self._found(plan, found, tier)
             search.learn(plan)
-            if self._is_used_up(share):
+            self._watcher.look(self._count, lambda: _level(plan))  # noqa: B023 - asked at once or never
+            if self._sitting.interrupted or self._is_used_up(share):
                 search.look_whether_exhausted()
                 break
         return None
@@ -80,10 +85,17 @@ class Searching:
         if found.kind == "hang":  # each takes long, and the last steps are like the first: not made smaller
             world.most_steps = min(world.most_steps, _SHOWN_OF_HANG)
         else:
-            best = smallest(plan, lambda candidate: found.is_like(world.run(candidate)))
+            best = smallest(plan, lambda candidate: self._fails_too(candidate, found))
         failure = failure_of(world, best, found, self._label(tier), self._count)
         verdict = f"schedule {self._count:,} failed: {failure.kind}: {failure.message}"
-        return Exploration(failure, self._count, verdict, False, self._sitting.seconds())
+        return Exploration(
+            failure, self._count, verdict, False, self._sitting.seconds(), interrupted=self._sitting.interrupted
+        )
+
+    def _fails_too(self, candidate: Chooses, found: Found) -> bool:
+        """Say whether a smaller schedule fails in the same way; after Ctrl-C none is tried."""
+        self._watcher.look(self._count, lambda: "", shrinking=True)
+        return not self._sitting.interrupted and found.is_like(self._world.run(candidate))
 
     def _label(self, tier: Tier) -> Label:
         if self._world.points == "opcodes" and self._sitting.had_threads():
@@ -96,17 +108,27 @@ class Searching:
         """Return that no failure was found, and where."""
         verdict = "no failure in " + "; nor in ".join(self._words(*each) for each in self._searched)
         exhausted = all(search.is_exhausted for _, search, _ in self._searched)
-        return Exploration(None, self._count, verdict, exhausted, self._sitting.seconds())
+        interrupted = self._sitting.interrupted
+        verdict = f"interrupted: {verdict}" if interrupted else verdict
+        return Exploration(None, self._count, verdict, exhausted, self._sitting.seconds(), interrupted=interrupted)
 
     def _words(self, tier: Tier, search: Search, count: int) -> str:
         bound = f"at most {_many(self._overtakings, 'overtaking')}"
         bound += f" and {_many(self._faults, 'fault')}" if self._faults else ""
         bound += " or steps held back" if tier == "any" else ""
         if search.is_exhausted:
-            return f"all {_many(count, 'schedule')} with {bound}"
+            return f"all {_many(count, 'schedule')} with {bound}" if count > 1 else f"the one schedule that there is, with {bound}"
         sampled = search.sampled
         how = f"{count - sampled:,} cheapest first, {sampled:,} sampled"
         return f"{_many(count, 'schedule')} ({how}) with {bound}, which are not all"
+
+
+def _level(plan: Chooses) -> str:
+    """Return in words which schedules are tried now."""
+    if isinstance(plan, Walk):
+        return "sampled"
+    cost = cost_of(plan)
+    return _many(cost.overtakings, "overtaking") + (f" and {_many(cost.faults, 'fault')}" if cost.faults else "")
 
 
 def _many(count: int, noun: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self
 
 from ...state.hook import observe
@@ -28,7 +30,14 @@ _CLOCKED = ("linecook._core.", "linecook.tools.", "linecook.agents.")
 
 
 class Sitting:
-    """Opens and closes the control of everything that a schedule must not meet for real (a context manager)."""
+    """Opens and closes the control of everything that a schedule must not meet for real (a context manager).
+
+    The first Ctrl-C is noted, and the second one raises ``KeyboardInterrupt`` wherever the program is: so a schedule
+    isn't torn, and one that hangs can be left. Where the process has a handler of its own, that one is left alone.
+
+    Attributes:
+      interrupted: whether Ctrl-C was pressed: the search ends after the schedule that runs.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -42,6 +51,8 @@ class Sitting:
         self._clocks: list[tuple[Any, Any]] = []
         self._looking: Callable[[], None] = _nothing
         self._was_collecting = gc.isenabled()
+        self._listens = False
+        self.interrupted = False
 
     def __enter__(self) -> Self:
         self._control.__enter__()
@@ -57,6 +68,7 @@ class Sitting:
             self._world.fakes.put_in_place()
         self._looking = observe(Accesses(self._world))
         self._watchman.begin()
+        self._listen_to_ctrl_c()
         gc.disable()  # finalizers would run at moments that no schedule knows; between schedules they may
         return self
 
@@ -65,6 +77,8 @@ class Sitting:
     ) -> None:
         if self._was_collecting:
             gc.enable()
+        if self._listens:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._looking()
         del _names_of_tasks["set"]
         asyncio.Task, asyncio.tasks.Task = self._tasks  # type: ignore[misc]
@@ -79,6 +93,17 @@ class Sitting:
             module, clock = self._clocks.pop()
             module.monotonic = clock
         self._control.__exit__(kind, error, trace)
+
+    def _listen_to_ctrl_c(self) -> None:
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._asked)
+            self._listens = True
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        if self.interrupted:
+            signal.default_int_handler(number, frame)
+        self.interrupted = True
 
     def _is_said(self, record: logging.LogRecord) -> bool:
         """Say whether a notice of linecook's is for anybody: not while thousands of schedules run."""

@@ -68,6 +68,7 @@ class ControlledThread:
     Attributes:
       state: see ``State``.
       points: how many switch points the thread has passed; the same in every run of the same schedule.
+      turns: how many steps it has made.
       waits_for: the lock, queue, event or future that a blocked thread waits for; None else.
       deadline: the virtual time at which a blocked or sleeping thread stops waiting; None without a limit.
       go_on: asked at each switch point, on the thread itself: true lets it run on, without the turn being passed
@@ -94,6 +95,7 @@ class ControlledThread:
         self.name = control.add(self, name)
         self.state: State = "new"
         self.points = 0
+        self.turns = 0
         self.ident = 0
         self.waits_for: object = None
         self.deadline: float | None = None
@@ -138,6 +140,7 @@ class ControlledThread:
         if self._has_ended():
             raise RuntimeError(f"{self.name} has ended")
         self._frame = None
+        self.turns += 1
         worker = self._worker or self._begin()
         try:
             self._control.workers.step(worker, self)
@@ -268,7 +271,8 @@ class ControlledThread:
                 f"{self.name} has passed {self.points:,} switch points without an end; it is at "
                 f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}"
             )
-        self.sleep(SLICE_SECONDS)
+        deadline = self._control.scheduler.now() + SLICE_SECONDS
+        self._stop("sleeping", "loop", _never, None, deadline)
 
     def _goes_on(self, go_on: Callable[[ControlledThread], bool]) -> bool:
         try:

@@ -94,7 +94,7 @@ class Named:
         picked = self._plan.pick(options, free, faults)
         if picked:
             self.decisions.append((self._tracer.anchor(options), self._tracer.name(options[picked])))
-        self._tracer.chose(options, picked)
+        self._tracer.chose(options, picked, free < picked < len(options) - faults)
         return picked
 
 
@@ -117,7 +117,7 @@ class Replay:
         if picked:
             del self.left[0]
             self.deviations.append((len(self.log) - 1, picked))
-        self._tracer.chose(options, picked)
+        self._tracer.chose(options, picked, free < picked < len(options) - faults)
         return picked
 
     def _met(self, options: Sequence[Any]) -> int:

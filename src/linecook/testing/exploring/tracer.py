@@ -7,6 +7,8 @@ sixth step, ``0.2/1`` the second thing from outside that it asked for, ``0.2~0``
 from __future__ import annotations
 
 import asyncio
+import linecache
+import os
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from .steps import task_of
 
 if TYPE_CHECKING:
     from .loop import ExploredLoop
+    from .threads import ControlledThread
 
 _TOP = "L"  # what no task asked for
 
@@ -48,6 +51,7 @@ class Tracer:
         self._own: asyncio.Task[Any] | None = None  # whose handle runs
         self._moved: dict[asyncio.Task[Any], int] = {}  # tasks that another handle has let run, and which of them
         self._called_so: dict[asyncio.Task[Any], str] = {}
+        self._named = ""  # of a thread's step under way
         self._here = ""  # what runs now, outside of a task's step
         self._deviates = self._overtakes = False
         self._holders: dict[Any, asyncio.Task[Any]] = {}
@@ -150,14 +154,19 @@ class Tracer:
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
-    def chose(self, options: Any, picked: int) -> None:
-        """Note whether what happens next departs from the default."""
+    def chose(self, options: Any, picked: int, overtakes: bool) -> None:
+        """Note whether what happens next departs from the default, and *overtakes* who could go on."""
         if isinstance(options[0], Way):
             self._number(self._asker() + "&")
         self._deviates = picked > 0
-        self._overtakes = self._deviates and self.loop.head() is not None
+        self._overtakes = overtakes
 
     def happens(self, option: Any) -> None:
+        """Note *option*, which is about to happen; but of a thread's step, who makes it: see ``thread_stepped``."""
+        if isinstance(option, ThreadStep):
+            self._here = option.what
+            self._named = self.name(option)
+            return
         if isinstance(option, Arrival):
             what = self._here = option.what
             text = f"{what} arrives"
@@ -175,6 +184,10 @@ class Tracer:
         else:
             return
         self._add(Step("outside", self.name(option), text))
+
+    def thread_stepped(self, option: ThreadStep) -> None:
+        """Note a thread's step, with where it has brought it."""
+        self._add(Step("outside", self._named, f"{option.what} {_way_of(option.thread)}"))
 
     def _add(self, step: Step) -> None:
         accesses, self.accesses = tuple(self.accesses), []
@@ -245,6 +258,20 @@ class Tracer:
     def gave_back(self, lock: Any) -> None:
         """Note that nobody holds *lock*."""
         self._holders.pop(lock, None)
+
+
+def _way_of(thread: ControlledThread) -> str:
+    """Say in words where a step has brought *thread*."""
+    if thread.state == "ended":
+        return "ends" if thread.error is None else f"fails: {thread.error!r}"
+    at = thread.at
+    place = f"{os.path.basename(at.file)}:{at.line}" if at is not None else "?"
+    if thread.state == "sleeping":
+        return f"sleeps at {place}" if at is not None and at.why == "sleep" else f"runs on at {place}"
+    if thread.state == "blocked":
+        return f"waits at {place}"
+    text = "" if at is None else linecache.getline(at.file, at.line).strip()
+    return f"runs to {place}{f': {text}' if text else ''}"
 
 
 _FAULTS = {
