@@ -8,17 +8,17 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from ..._core.errors import UsageError
-from .arrivals import FAULTS, FaultKind
 from .exploration import Exploration
 from .failures import check_invariant
 from .fakes import Fake, Fakes
-from .finding import replayed
+from .loop.arrivals import FAULTS, FaultKind
 from .mistakes import ReplayMismatch
-from .progress import Progress, Watcher
-from .searching import Searching, Tier
-from .sittings import Sitting
-from .switching import Points
-from .token import read_token
+from .sealing.sittings import Sitting
+from .search.progress import Progress, Watcher
+from .search.searching import Searching, Tier
+from .telling.finding import replayed
+from .telling.token import read_token
+from .threads.switching import Points
 from .world import Main, World
 
 _SCHEDULES = 2_000

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ..._core.errors import UsageError
-from .control import Endless
 from .mistakes import EscapedControl, InjectedFault, ReplayMismatch
+from .threads.control import Endless
 
 if TYPE_CHECKING:
     from .exploration import Kind
-    from .loop import ExploredLoop
+    from .loop.loop import ExploredLoop
 
 _OTHER_LOOP = re.compile(r"is bound to a different event loop|attached to a different loop|Event loop is closed")
 _OURS = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))

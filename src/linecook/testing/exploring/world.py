@@ -12,22 +12,22 @@ from typing import Any
 
 from ..._core.errors import UsageError
 from ...observe.stuck.traced import LockTrace
-from .arrivals import FaultKind, ThreadStep
-from .blocking import Blocked
-from .chance import Chance
-from .choices import Chooses, Plan
-from .control import Control, here
 from .failures import Found, Watch, complaint, is_injected, leaked, main_failed, swallowed, thread_died, unretrieved
 from .fakes import Fakes
-from .loop import ExploredLoop
+from .loop.arrivals import FaultKind, ThreadStep
+from .loop.loop import ExploredLoop
+from .loop.tasks import ExploredTask
 from .mistakes import EscapedControl, ReplayMismatch, Stuck, TooLong
-from .per_process import PerProcess
-from .places import innermost
-from .switching import Points
-from .tasks import ExploredTask
-from .threads import ControlledThread
-from .tracer import Tracer
-from .waits import waits_on
+from .sealing.blocking import Blocked
+from .sealing.chance import Chance
+from .sealing.per_process import PerProcess
+from .search.choices import Chooses, Plan
+from .telling.places import innermost
+from .telling.tracer import Tracer
+from .telling.waits import waits_on
+from .threads.control import Control, here
+from .threads.switching import Points
+from .threads.threads import ControlledThread
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
 
