@@ -24,7 +24,7 @@ PUBLIC = {"linecook", "linecook.errors", "linecook.observe", "linecook.testing",
 CONTEXT_OWNER = Path("linecook/_core/context.py")
 PROCESS_OWNERS = {"_runtime", "cli"}  # run(), install() and the command line
 OWN_PROCESS = {Path("linecook/lanes/worker.py"), Path("linecook/lanes/worker_main.py")}  # theirs is linecook's own
-EXPLORER = Path("linecook/testing/exploring/sittings.py")  # while a program is explored, nothing else runs
+EXPLORER = Path("linecook/testing/exploring/sealing/sittings.py")  # while a program is explored, nothing else runs
 PROCESS_WIDE = {
     "signal.signal", "signal.setitimer", "signal.alarm", "signal.set_wakeup_fd", "signal.pthread_sigmask",
     "gc.set_threshold", "gc.freeze", "gc.disable", "gc.enable", "gc.set_debug",

@@ -1,18 +1,19 @@
-"""What the detectors cost that are on by default, the stuck watch and the stall watch, over a crew of agents."""
+"""What the stuck watch costs, which is on by default, over a crew of agents; the stall watch is on on both sides."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from benchmarks.harness.meter import Meter
 from benchmarks.harness.row import Row, Target
 
 row = Row(
-    title="the detectors (stuck watch, stall watch) on against off, in per cent more CPU",
+    title="the detectors (stuck watch) on against off, in per cent more CPU",
     base="linecook",
     full={"agents": 10_000, "calls": 10, "pairs": 9},
     quick={"agents": 200, "calls": 10, "pairs": 1},
@@ -37,26 +38,21 @@ def check(answers: list[int], agents: int, calls: int, pairs: int) -> str | None
     return None if answers == wanted else f"sums {answers[:3]}… where {wanted[0]} is right"
 
 
-def compare(meter: Meter, agents: int, pairs: int, reader: Agent) -> None:
-    """Run *agents* calls of *reader* in turns with the detectors on and off; medians of the pairs' differences.
+def compare(meter: Meter, pairs: int, crew: Callable[[bool], int]) -> None:
+    """Run *crew* in turns with the detectors on and off; medians of the pairs' differences.
 
     CPU seconds are those of the whole process, the watch thread included. In one process, pair by pair: two processes
     differ by more than what is measured. What ``Shared`` notes of each read and write has a row of its own.
     """
-    from linecook import Runtime, run, settle
-
     answers = list[int]()
     cpu_more, wall_more, wall_s = list[float](), list[float](), list[float]()
 
-    async def crew() -> int:
-        return sum((await settle((reader(n) for n in range(agents)), limit=None)).results)
-
     def timed(on: bool) -> tuple[float, float]:
         wall, cpu = time.perf_counter(), time.process_time()
-        answers.append(run(crew(), runtime=Runtime(stall=0.1 if on else None)))
+        answers.append(crew(on))
         return time.perf_counter() - wall, time.process_time() - cpu
 
-    run(crew())
+    crew(True)
     for pair in range(pairs):
         first, second = timed(bool(pair % 2)), timed(not pair % 2)
         (wall, cpu), (plain_wall, plain_cpu) = (first, second) if pair % 2 else (second, first)
@@ -67,6 +63,32 @@ def compare(meter: Meter, agents: int, pairs: int, reader: Agent) -> None:
         cpu_more=statistics.median(cpu_more), wall_more=statistics.median(wall_more), wall_s=statistics.median(wall_s)
     )
     meter.answer(answers)
+
+
+def settled(agents: int, reader: Agent) -> Callable[[bool], int]:
+    """Return what runs *agents* calls of *reader*, with the stuck watch on or off."""
+    from linecook import Runtime, run, settle
+
+    async def crew() -> int:
+        return sum((await settle((reader(n) for n in range(agents)), limit=None)).results)
+
+    def timed(on: bool) -> int:
+        with contextlib.nullcontext() if on else not_looking():
+            return run(crew(), runtime=Runtime(stall=0.1))
+
+    return timed
+
+
+@contextlib.contextmanager
+def not_looking() -> Iterator[None]:
+    """Let the stuck watch do nothing when it is woken."""
+    from linecook.observe.stuck.watch import StuckWatch
+
+    look, StuckWatch.look = StuckWatch.look, lambda _: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        StuckWatch.look = look  # type: ignore[method-assign]
 
 
 async def plus_soon(number: int, call: int) -> int:
@@ -96,9 +118,22 @@ def reading(body: Callable[[int, int], Coroutine[Any, Any, int]], calls: int) ->
 
 @row.linecook
 def linecook(meter: Meter, agents: int, calls: int, pairs: int) -> None:
-    compare(meter, agents, pairs, reading(plus_soon, calls))
+    compare(meter, pairs, settled(agents, reading(plus_soon, calls)))
 
 
 @row.linecook
 def linecook_waiting(meter: Meter, agents: int, calls: int, pairs: int) -> None:
-    compare(meter, agents, pairs, reading(plus_later, calls))
+    compare(meter, pairs, settled(agents, reading(plus_later, calls)))
+
+
+@row.stdlib
+def asyncio_debug(meter: Meter, agents: int, calls: int, pairs: int) -> None:
+    """asyncio's own detector, its debug mode, on and off: it names slow steps and lost failures, and no deadlock."""
+
+    async def reader(number: int) -> int:
+        return sum([await plus_soon(number, call) for call in range(calls)])
+
+    async def crew() -> int:
+        return sum(await asyncio.gather(*(reader(n) for n in range(agents))))
+
+    compare(meter, pairs, lambda on: asyncio.run(crew(), debug=on))

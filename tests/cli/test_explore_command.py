@@ -125,7 +125,7 @@ def test_a_failure_is_told_with_its_schedule_and_the_command_that_runs_it_again(
 def test_without_a_failure_the_verdict_says_what_was_searched(explore: Explore) -> None:
     code, out, _ = end_of(explore("counter.py:locked", "--overtakings", "1"))
     assert code == 0
-    assert re.match(r"no failure in all \d+ schedules? with at most 1 overtakings? \(", out)
+    assert re.match(r"no failure in .* at most 1 overtaking, in \d+\.\d s\n$", out)
 
 
 def test_the_result_is_one_json_object_on_request(explore: Explore) -> None:
@@ -180,13 +180,11 @@ def test_a_token_of_another_program_is_refused(explore: Explore) -> None:
 def test_a_long_search_shows_how_far_it_is_and_ctrl_c_ends_it(explore: Explore) -> None:
     process = explore("counter.py:crowd", "--seconds", "40")
     assert process.stderr is not None
-    line = process.stderr.readline()
-    assert re.match(r"[\d,]+ schedules in \d+ s\n", line)
+    assert re.match(r"[\d,]+ schedules in \d+ s", process.stderr.readline())
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     code, out, err = end_of(process)
     assert code == 130
-    assert re.search(r"interrupted: no failure in the first [\d,]+ schedules", err)
+    assert re.search(r"no failure in [\d,]+ schedules", out), "what was searched until then"
     assert "Traceback" not in err
-    assert not out
     assert time.monotonic() - began < 20

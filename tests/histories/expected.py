@@ -96,7 +96,7 @@ BUGS: dict[str, Bug] = {
     "no_timeout_on_a_tool": bug("time-out", "deadlock", faults=1),
     "retried_and_sent_twice": bug("double effect"),
     "linecook_retry_without_key": bug("double effect"),
-    "linecook_first_books_twice": bug("double effect"),
+    "linecook_first_books_twice": bug("double effect", overtakings=1),
     "two_winners": bug("double effect", overtakings=1),
     "failed_call_keeps_slot": bug("failure path", "deadlock", faults=1),
     "closed_while_entering": bug("life of a resource"),
@@ -110,11 +110,11 @@ BUGS: dict[str, Bug] = {
     "float_budget": bug("rounding", "deadlock"),
     "window_reset_twice": bug("limits"),
     "limit_bypassed_by_retry": bug("limits"),
-    "thread_race": bug("threads"),
-    "thread_connects_twice": bug("threads"),
-    "thread_crossed_locks": bug("threads", "deadlock"),
+    "thread_race": bug("threads", overtakings=1),
+    "thread_connects_twice": bug("threads", overtakings=1),
+    "thread_crossed_locks": bug("threads", "deadlock", overtakings=1),
     "thread_against_agent": bug("threads"),
-    "linecook_race_on_threads": bug("threads"),
+    "linecook_race_on_threads": bug("threads", overtakings=1),
     # Further from the surface: many agents, long ways, several coincidences.
     "overspend_by_five": bug("check, then act"),
     "three_locks": bug("deadlock", "deadlock"),
@@ -122,8 +122,8 @@ BUGS: dict[str, Bug] = {
     "two_coincidences": bug("cancellation", overtakings=2),
     "split_brain": bug("check, then act"),
     "requeued_too_late": bug("queue"),
-    "thread_race_late": bug("threads"),
-    "thread_stack_aba": bug("ABA"),
+    "thread_race_late": bug("threads", overtakings=1),
+    "thread_stack_aba": bug("ABA", overtakings=1),
 }
 
 CONTROLS: dict[str, int] = {

@@ -7,6 +7,7 @@ their children but how many there were, so a long-lived agent keeps none of its 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -22,6 +23,27 @@ current_deadline: ContextVar[Deadline | None] = ContextVar("linecook_deadline", 
 current_runtime: ContextVar[Any] = ContextVar("linecook_runtime", default=None)
 tenant_here: ContextVar[tuple[str, float]] = ContextVar("linecook_tenant", default=("", 1.0))
 """On whose behalf this runs, and the weight of its share; what ``tenant`` sets and limits are fair between."""
+
+
+class Mark:
+    """What tells that something was begun inside a block; held by the contexts made there and nobody else.
+
+    Attributes:
+      outer: the mark of the block around; None where there is none.
+      path: returns what a reader calls the block.
+      ended: whether the block has been left.
+    """
+
+    __slots__ = ("__weakref__", "ended", "outer", "path")
+
+    def __init__(self, outer: Mark | None, path: Callable[[], str]) -> None:
+        self.outer = outer
+        self.path = path
+        self.ended = False
+
+
+mark_here: ContextVar[Mark | None] = ContextVar("linecook_mark", default=None)
+"""The innermost scope in whose block, or in whose children, this was begun."""
 
 
 class _Here(threading.local):

@@ -13,10 +13,11 @@ from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar
 
 from .callframe import CallFrame, call_from
-from .context import Frame, current_deadline, current_frame
+from .context import Frame, Mark, current_deadline, current_frame, mark_here
 from .deadline import DeadlineScope, check_seconds
 from .endings import reason_of
 from .errors import UsageError
+from .leftover import Marked
 from .outcome import Cancelled, Failed, Ok, Outcome, TimedOut
 from .running import Running
 from .supervise import MAX_RECANCELS, held_back, see_end, supervisor_of
@@ -98,17 +99,23 @@ class Handle(Generic[T]):
 
 
 def start_handle(
-    coroutine: Coroutine[Any, Any, T], parent: Frame | None, owner: Callable[[Handle[T]], None]
+    coroutine: Coroutine[Any, Any, T],
+    parent: Frame | None,
+    owner: Callable[[Handle[T]], None],
+    mark: Mark | None = None,
 ) -> Handle[T]:
     """Start *coroutine* in a task and context of its own, as a child of *parent*.
 
-    One that has no parent outlives whoever starts it, and so isn't bound to his deadline either.
+    One that has no parent outlives whoever starts it, and so isn't bound to his deadline either. *mark* is that of the
+    scope that owns it; None where no scope does.
     """
     loop = asyncio.get_running_loop()
     call = call_from(coroutine)
     context = copy_context()
     if parent is None:
         context.run(current_deadline.set, None)
+    if mark_here.get() is not mark:  # it was started from elsewhere, and belongs to who owns it
+        context.run(mark_here.set, mark)
     body = call.open(parent, context)
     handle: Handle[T]
     running: Running[T] = Running(call, lambda ended: handle._ended(ended))  # noqa: PLW0108 - it is made in the next line
@@ -126,6 +133,10 @@ class ScopeFrame(Frame):
     def name(self) -> str:
         return "scope"
 
+    def tell_path(self) -> str:
+        """Return the path."""
+        return self.path
+
 
 class Scope:
     """A block that owns what it starts; made by ``scope()``.
@@ -141,6 +152,7 @@ class Scope:
         self._deadline = DeadlineScope(timeout, "scope", True)
         self._bounded = timeout is not None
         self._frame = ScopeFrame()
+        self._marked = Marked()
         self._task: asyncio.Task[Any] | None = None
         self._open = False
         self._all_ended: asyncio.Future[None] | None = None
@@ -158,6 +170,7 @@ class Scope:
         if parent is not None:
             parent.adopt(self._frame)
         self._open = True
+        self._marked.enter(self._frame.tell_path)
         self._deadline.__enter__()
         return self
 
@@ -174,7 +187,7 @@ class Scope:
         if not self._open:
             _discard(call)
             raise UsageError(f"{call!r} can't be started: the scope has ended, or was not entered with 'async with'")
-        handle = start_handle(call, self._frame, self._child_ended)
+        handle = start_handle(call, self._frame, self._child_ended, self._marked.mark)
         if not handle.done:
             self.handles[handle] = None
             if self._ending is not None:  # by a call that starts another one in its clean-up
@@ -214,6 +227,7 @@ class Scope:
         raised = error
         error = await self._finish(error)
         self._open = False
+        self._marked.leave()
         asked_by_us = self._settle_host_cancel()
         try:
             swallowed = self._deadline.__exit__(type(error) if error else None, error, traceback)

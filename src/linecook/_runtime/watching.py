@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._core import leftover
 from .._core.callframe import CallFrame
-from .._core.context import Frame
+from .._core.context import Frame, Mark
 from .._core.events import Events
 from .._core.meter import Meter
 from ..lanes.thread import ThreadLane
@@ -131,3 +132,12 @@ class _Shared:
 
 
 _shared = _Shared()
+
+
+def _left_of_scope(mark: Mark) -> None:
+    from ..observe.stuck.leftovers import LEFTOVERS  # imported by programs that leave something
+
+    LEFTOVERS.note(mark)
+
+
+leftover.on_left = _left_of_scope

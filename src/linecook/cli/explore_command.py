@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import inspect
 import io
 import json
-import signal
 import sys
-import time
 from collections.abc import Callable, Generator
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from .early import hand_over
@@ -23,7 +19,6 @@ if TYPE_CHECKING:
     from linecook.testing import Exploration
 
 _QUIET = 1.0  # seconds after which a search that goes on is told about, and between two lines
-_monotonic = time.monotonic  # the real one: while schedules run the program's time is virtual
 
 
 def explore_command(options: argparse.Namespace) -> int:
@@ -37,18 +32,16 @@ def explore_command(options: argparse.Namespace) -> int:
     main = load(options.target)
     if not inspect.iscoroutinefunction(main):
         raise BadUsage(f"{options.target} is no async function: explore runs one, and awaits it under each schedule.")
-    watched = _Watched(main)
     hand_over()
     try:
-        with _hushed(options.token is not None), watched.until_ctrl_c():
-            found = _explored(watched.main, options)
-    except KeyboardInterrupt:
-        print(watched.interrupted(), file=sys.stderr)
-        return INTERRUPTED
+        with _hushed(options.token is not None):
+            found = _explored(main, options)
     except (EscapedControl, ReplayMismatch, UsageError) as error:
         raise BadUsage(str(error)) from error
     print(json.dumps(_as_json(found)) if options.json else _in_words(found, options.target))
-    return ALL_OK if found.failure is None else SOME_FAILED
+    if found.failure is not None:
+        return SOME_FAILED
+    return INTERRUPTED if found.interrupted else ALL_OK
 
 
 def _explored(main: Callable[[], Any], options: argparse.Namespace) -> Exploration:
@@ -66,6 +59,7 @@ def _explored(main: Callable[[], Any], options: argparse.Namespace) -> Explorati
         faults=options.faults,
         tier=options.tier,
         seed=options.seed,
+        on_progress=_Progress().tell,
     )
 
 
@@ -83,58 +77,22 @@ def _hushed(once: bool) -> Generator[None]:
         yield
 
 
-class _Watched:
-    """The program with an eye on it: how often it was run, and whether it shall be run again.
+class _Progress:
+    """Says on standard error how far a long search is."""
 
-    Attributes:
-      main: what to explore in its place.
-    """
+    def __init__(self) -> None:
+        self._next = _QUIET
 
-    def __init__(self, main: Callable[[], Any]) -> None:
-        @functools.wraps(main)
-        def counted() -> Any:
-            self._begin()
-            return main()
-
-        self.main = counted
-        self._runs = 0
-        self._stop = False
-        self._began = _monotonic()
-        self._next = self._began + _QUIET
-
-    def _begin(self) -> None:
-        """Count one more run, between two schedules: the one moment at which nothing of the program is under way."""
-        if self._stop:
-            raise KeyboardInterrupt
-        self._runs += 1
-        now = _monotonic()
-        if now >= self._next:
-            self._next = now + _QUIET
+    def tell(self, progress: Any) -> None:
+        if progress.seconds >= self._next:
+            self._next = progress.seconds + _QUIET
             with contextlib.suppress(OSError, ValueError):  # nobody can read it: the result still counts
-                print(f"{self._runs:,} schedules in {now - self._began:.0f} s", file=sys.stderr, flush=True)
-
-    @contextlib.contextmanager
-    def until_ctrl_c(self) -> Generator[None]:
-        """Let Ctrl-C end the search after the schedule that runs; the second one ends it at once."""
-        before = signal.signal(signal.SIGINT, self._asked)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-    def _asked(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def interrupted(self) -> str:
-        """Say what was searched before Ctrl-C."""
-        seconds = _monotonic() - self._began
-        return f"interrupted: no failure in the first {self._runs:,} schedules, in {seconds:.1f} s; there are more"
+                print(progress, file=sys.stderr, flush=True)
 
 
 def _in_words(found: Exploration, target: str) -> str:
     if found.failure is None:
-        return f"{found.verdict} ({found.schedules:,} in {found.seconds:.1f} s)"
+        return f"{found.verdict}, in {found.seconds:.1f} s"
     return (
         f"{found.failure.report}\n\n"
         f"found by schedule {found.schedules:,}, in {found.seconds:.1f} s\n"
@@ -148,6 +106,7 @@ def _as_json(found: Exploration) -> dict[str, Any]:
         "schedules": found.schedules,
         "seconds": round(found.seconds, 3),
         "exhausted": found.exhausted,
+        "interrupted": found.interrupted,
         "failure": None,
     }
     failure = found.failure

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from linecook.observe import diagnose
 from linecook.observe.stuck.graph import Graph, behind
 from linecook.observe.stuck.posts import look_at
+from tests.aside import aside
 
 
 async def by_gather(other: asyncio.Task[Any]) -> None:
@@ -127,3 +129,43 @@ async def test_a_bare_future_stands_for_itself() -> None:
     assert behind(future) == [future]
     assert behind(asyncio.shield(future)) == [future]
     future.cancel()
+
+
+async def takes_one_more(slots: asyncio.Semaphore) -> None:
+    async with slots:
+        await asyncio.sleep(0)
+        async with slots:
+            pass
+
+
+async def takes_bare(slots: asyncio.Semaphore) -> None:
+    await slots.acquire()
+    await asyncio.sleep(20)
+    slots.release()
+
+
+@pytest.mark.parametrize("kind", [asyncio.Semaphore, asyncio.BoundedSemaphore])
+async def test_a_slot_that_was_taken_by_a_bare_acquire_is_said_not_to_be_seen(kind: type[asyncio.Semaphore]) -> None:
+    slots = kind(2)
+    tasks = [asyncio.create_task(each(slots)) for each in (takes_bare, takes_one_more)]
+    await asyncio.sleep(0.01)
+    found = await aside(diagnose, asyncio.get_running_loop())
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    if kind is asyncio.BoundedSemaphore:  # it tells how many slots it has: one more than those whose holders are seen
+        assert found.deadlocks == ()
+    else:
+        assert "as far as can be seen: a slot taken by a bare acquire()" in str(found.deadlocks[0])
+
+
+async def test_a_bounded_semaphore_whose_slots_are_all_seen_can_be_a_deadlock() -> None:
+    slots = asyncio.BoundedSemaphore(2)
+    tasks = [asyncio.create_task(takes_one_more(slots)) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    found = await aside(diagnose, asyncio.get_running_loop())
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    assert len(found.deadlocks) == 1
+    assert "as far as can be seen" not in str(found)

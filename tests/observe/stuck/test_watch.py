@@ -107,7 +107,7 @@ async def test_it_never_takes_more_than_its_share_of_time(monkeypatch: pytest.Mo
     pauses = [ears.watch._beat(None) for _ in range(2)]  # type: ignore[arg-type]
     ears.unwatch()
     assert pauses[0] < pauses[1]
-    assert pauses[1] >= 0.015 * 500
+    assert pauses[1] >= 0.015 * 500  # and 8 s are the most
 
 
 def _burn(seconds: float) -> None:
@@ -123,7 +123,7 @@ async def test_a_runtime_tells_the_log(caplog: pytest.LogCaptureFixture, monkeyp
     with caplog.at_level(logging.WARNING, "linecook"):
         async with Runtime(drain=0):
             tasks = [asyncio.create_task(takes(*locks)) for locks in ((a, b), (b, a))]
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30
             while "DEADLOCK" not in caplog.text and time.monotonic() < deadline:
                 await asyncio.sleep(0.05)
             for task in tasks:

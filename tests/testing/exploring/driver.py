@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from linecook.testing.exploring.control import Control, OldestFirst
-from linecook.testing.exploring.threads import ControlledThread
+from linecook.testing.exploring.threads.control import Control, OldestFirst
+from linecook.testing.exploring.threads.threads import ControlledThread
 
 Program = Callable[[], tuple[list[Callable[[], Any]], Callable[[], Any]]]
 """Makes fresh state, and returns the bodies of the threads and what is looked at when they have ended."""

@@ -21,8 +21,8 @@ from linecook.lanes.base import ABANDONED, DONE, DROPPED, Job
 from linecook.lanes.crew import Worker
 from linecook.lanes.thread import ThreadLane
 from linecook.testing import outside
-from linecook.testing.exploring.control import Control, OldestFirst
-from linecook.testing.exploring.threads import ControlledThread
+from linecook.testing.exploring.threads.control import Control, OldestFirst
+from linecook.testing.exploring.threads.threads import ControlledThread
 from tests.testing.exploring.driver import outcomes
 from tests.testing.exploring.house import in_every_order
 

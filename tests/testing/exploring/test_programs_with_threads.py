@@ -43,7 +43,7 @@ def test_two_to_threads_lose_an_update_of_a_dict():
 
     found = explore(main, schedules=200)
     assert found.failure is not None
-    assert (found.failure.kind, found.failure.overtakings) == ("exception", 0)
+    assert (found.failure.kind, found.failure.overtakings) == ("exception", 1)
     assert found.failure.label == "shown on the stock loop"
 
 
@@ -59,6 +59,60 @@ def test_under_the_gil_two_updates_in_place_lose_nothing():
 
     assert explore(main).failure is None
     assert explore(main, points="opcodes").failure.label == "without the GIL"
+
+
+def test_two_threads_with_a_lock_are_searched_to_the_end_at_one_overtaking():
+    async def main():
+        seen, lock = {"n": 0}, threading.Lock()
+        await asyncio.gather(*(asyncio.to_thread(add_one_alone, seen, lock) for _ in range(2)))
+        assert seen["n"] == 2
+
+    assert explore(main, overtakings=1, schedules=2_000).check().exhausted
+
+
+def test_an_exception_that_nobody_catches_in_a_plain_thread_is_found():
+    def burn():
+        raise ValueError("soup")
+
+    async def main():
+        thread = threading.Thread(target=burn, name="cook")
+        thread.start()
+        await asyncio.to_thread(thread.join)
+
+    failure = explore(main).failure
+    assert failure is not None
+    assert (failure.kind, failure.message) == (
+        "exception",
+        "the thread cook died of ValueError('soup'): nobody caught it",
+    )
+
+
+def test_a_thread_that_loops_for_ever_is_named_with_its_line():
+    def stir():
+        while True:
+            pass
+
+    async def main():
+        await asyncio.to_thread(stir)
+
+    failure = explore(main, steps=2_000).failure
+    assert failure is not None
+    assert failure.kind == "hang"
+    assert "stir has not ended after" in failure.message
+    assert "test_programs_with_threads.py:" in failure.message
+
+
+def test_the_schedule_tells_where_each_step_brings_a_thread():
+    async def main():
+        seen = {"n": 0}
+        await asyncio.gather(*(asyncio.to_thread(add_one, seen) for _ in range(2)))
+        assert seen["n"] == 2
+
+    failure = explore(main).failure
+    assert failure is not None
+    told = [step.what for step in failure.steps if step.what.startswith("thread of add_one")]
+    assert 'runs to test_programs_with_threads.py:19: n = to.get("n")' in told[0]
+    assert told[-1].endswith(" ends")
 
 
 def test_a_lock_saves_the_update_in_every_schedule():

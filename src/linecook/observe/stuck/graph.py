@@ -81,12 +81,20 @@ class Graph:
         if not post.is_waiting:
             return None
         if post.word in LOCKS or post.word in ("limit", "edit"):
-            return self._holding(post.thing) or None
+            return None if self._has_unseen_holders(post.thing) else self._holding(post.thing) or None
         if post.word in _ALWAYS_GO_ON:
             return None
         pending = [one for one in _needed_by(post) if one is not None and not one.done()]
         tasks: Tasks = [one for one in pending if isinstance(one, asyncio.Task)]
         return tasks if tasks and len(tasks) == len(pending) else None  # a bare future may be answered by anybody
+
+    def _has_unseen_holders(self, thing: Any) -> bool:
+        """Say whether somebody who isn't known has a slot of *thing*: only a BoundedSemaphore tells how many it has."""
+        slots: int | None = getattr(thing, "_bound_value", None) if isinstance(thing, asyncio.Semaphore) else None
+        if slots is None:
+            return False
+        known = sum(max(1, sum(held.thing is thing for held in post.held)) for post, _ in self.holders_of(thing))
+        return known < slots
 
     def _holding(self, thing: Any) -> Tasks:
         """Return the tasks that hold *thing*: one list for all who wait for it, since those may be many thousands."""
@@ -99,13 +107,16 @@ class Graph:
         """Take away whoever can go on, and then whoever that helps, until nobody is left to take away."""
         waiting: defaultdict[int, Tasks] = defaultdict(list)  # by the list of those they need
         helps: defaultdict[asyncio.Task[Any], list[int]] = defaultdict(list)
-        for task, needs in self.needs.items():
-            if id(needs) not in waiting:
-                for other in needs:
-                    helps[other].append(id(needs))
-            waiting[id(needs)].append(task)
         able = deque(task for task in self.posts if task not in self.needs)
-        able.extend(other for other in helps if other not in self.posts)  # it was made, or ran on, meanwhile
+        can_go_on: set[int] = set()
+        for task, needs in self.needs.items():
+            if id(needs) not in waiting and id(needs) not in can_go_on:
+                if any(other not in self.posts for other in needs):  # it was made, or ran on, meanwhile
+                    can_go_on.add(id(needs))  # settled at once: a fan-out needs one of 10,000 (benchmarks: detectors)
+                else:
+                    for other in needs:
+                        helps[other].append(id(needs))
+            (able if id(needs) in can_go_on else waiting[id(needs)]).append(task)
         gone = set(able)
         while able:
             for needs_of_some in helps.get(able.popleft(), ()):
@@ -270,7 +281,9 @@ def _needed_by(post: Post) -> list[Any]:
         sets: list[Any] = [value for value in post.values if value.__class__ in (set, frozenset)]
         return [one for each in sets for future in list(each) for one in behind(future)]
     if post.word == "wait_for":  # of 3.11, which makes a task of what it waits for
-        inner = [value for value in post.values if isinstance(value, asyncio.Future) and value is not post.waiter]
+        inner: list[Any] = [
+            value for value in post.values if isinstance(value, asyncio.Future) and value is not post.waiter
+        ]
         return [one for future in inner for one in behind(future)] or behind(post.waiter)
     return behind(post.waiter)
 
@@ -292,9 +305,13 @@ def _before(future: Any) -> Iterable[Any]:
     for entry in list(getattr(future, "_callbacks", None) or ()):
         callback = entry[0] if isinstance(entry, tuple) else entry  # pyright: ignore[reportUnknownVariableType]
         if isinstance(callback, FunctionType) and callback.__qualname__ == "shield.<locals>._outer_done_callback":
-            cells: Any = dict(zip(callback.__code__.co_freevars, callback.__closure__ or (), strict=False))
-            if "inner" in cells:
-                yield cells["inner"].cell_contents
+            shield: Any = callback
+            closure: list[tuple[str, CellType]] = list(
+                zip(shield.__code__.co_freevars, shield.__closure__ or (), strict=False)
+            )
+            for name, cell in closure:
+                if name == "inner":
+                    yield cell.cell_contents
 
 
 def _by_handle(values: list[Any]) -> list[Any]:

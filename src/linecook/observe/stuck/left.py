@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from ..._core.callframe import CallFrame
-from ..._core.context import Frame, current_frame
+from ..._core.context import Frame, current_frame, mark_here
 from ..audit.origins import line_that_made
 from ..live.chains import context_of
 from ..place import Place, Spot, _is_ours_or_pythons, call_on_stack
@@ -23,12 +23,15 @@ from .posts import Post, look_at
 from .words import path_of, place_of, shown
 
 
-def left_among(posts: Iterable[Post], done: Iterable[asyncio.Task[Any]]) -> list[LeftTask]:
-    """Return which of *posts* outlived their makers, and which tasks of *done* failed unread."""
+def left_among(
+    posts: Iterable[Post], done: Iterable[asyncio.Task[Any]], of_scopes: Iterable[asyncio.Task[Any]] = ()
+) -> list[LeftTask]:
+    """Return which of *posts* outlived their makers or, as *of_scopes*, their scopes; and who of *done* failed."""
     found = [left for task in done if (left := failed_unread(task)) is not None]
     known = list(posts)
-    makers = {frame for post in known for frame in post.calls} | _at_work()
-    return found + [_alive(post) for post in known if _has_outlived(post, makers)]
+    outlived = set(of_scopes)
+    makers = {frame for post in known for frame in post.calls} | calls_at_work()
+    return found + [_alive(post) for post in known if post.task in outlived or has_outlived(post, makers)]
 
 
 def left_at_the_end(tasks: Iterable[asyncio.Task[Any]]) -> list[LeftTask]:
@@ -39,7 +42,7 @@ def left_at_the_end(tasks: Iterable[asyncio.Task[Any]]) -> list[LeftTask]:
     ]
 
 
-def _at_work() -> set[Frame]:
+def calls_at_work() -> set[Frame]:
     """Return the calls whose bodies are on some thread's stack just now, and those above them: no chain shows those."""
     found: set[Frame] = set()
     for frame in list(sys._current_frames().values()):
@@ -64,10 +67,15 @@ def failed_unread(task: asyncio.Task[Any]) -> LeftTask | None:
     return LeftTask(_what(task), _made_by(task), _made_at(task), "failed", told)
 
 
-def _has_outlived(post: Post, makers: set[Frame]) -> bool:
+def has_outlived(post: Post, makers: set[Frame]) -> bool:
     """Say whether *post* is a plain task whose maker, a call, has ended; calls are seen to by scopes and fan-outs."""
     maker = None if post.calls or post.context is None else post.context.get(current_frame)
     return isinstance(maker, CallFrame) and maker not in makers and _has_ended(maker)
+
+
+def left_alive(task: asyncio.Task[Any]) -> LeftTask:
+    """Return what is to be told of *task*, which is alive and shouldn't be."""
+    return _alive(look_at(task))
 
 
 def _alive(post: Post) -> LeftTask:
@@ -89,7 +97,10 @@ def _what(task: asyncio.Task[Any]) -> str:
 def _made_by(task: asyncio.Task[Any]) -> str:
     context = context_of(task)
     frame = None if context is None else context.get(current_frame)
-    return "" if frame is None else path_of(frame)
+    if frame is not None:
+        return path_of(frame)
+    mark = None if context is None else context.get(mark_here)
+    return "" if mark is None else mark.path()
 
 
 def _made_at(task: asyncio.Task[Any]) -> str:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from ..._core.context import Due, Frame
 from ..live.chains import WAITS, Role, Until, context_of, due_left_by, inherited_dues, line_of, links_of
 from ..place import Spot
+from .sightings import waiter_of
 
 PLACES = {
     "_placed.<locals>.run_placed",
@@ -105,12 +106,6 @@ class Post:
     def is_waiting(self) -> bool:
         """Whether it waits for something that has not come yet."""
         return self.waiter is not None
-
-
-def waiter_of(task: asyncio.Task[Any]) -> Any:
-    """Return the future that *task* waits for; None: it is at work, or waits for its turn only."""
-    waiter = getattr(task, "_fut_waiter", None)
-    return None if waiter is None or waiter.done() else waiter
 
 
 def thing_of(thing: Any) -> Any:

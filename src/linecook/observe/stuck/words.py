@@ -8,6 +8,7 @@ from typing import Any
 from ..._core.handlers import with_lines
 from ..place import Place, Spot
 from .graph import Graph
+from .noted import is_tracing
 from .posts import LOCKS, SIGNALS, Held, Post
 
 _KINDS = {
@@ -160,6 +161,14 @@ def hint_for(post: Post) -> str:
     """Return the usual cure of a wait that nobody ends, as a sentence; empty: there is no usual one."""
     hint = _HINTS.get(post.word, "")
     return f"{hint}." if hint else ""
+
+
+AS_FAR_AS_SEEN = "as far as can be seen: a slot taken by a bare acquire() is known after install(trace_locks=True) only"
+
+
+def may_be_held_unseen(semaphore: Any) -> bool:
+    """Whether somebody unknown may have a slot: without a trace, where the semaphore doesn't say how many it has."""
+    return not is_tracing() and not isinstance(semaphore, asyncio.BoundedSemaphore)
 
 
 def may_be_lost(post: Post) -> bool:

@@ -14,11 +14,13 @@ from .fakes import says_429 as says_429
 from .fakes import twice as twice
 from .mistakes import OneMoreAwait as OneMoreAwait
 from .outside import outside as outside
+from .search.progress import Progress as Progress
 
 __all__ = [
     "Exploration",
     "Failure",
     "OneMoreAwait",
+    "Progress",
     "Step",
     "answers",
     "explore",

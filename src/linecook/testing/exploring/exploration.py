@@ -127,6 +127,7 @@ class Exploration:
       verdict: what was searched, in words: never more than that.
       exhausted: whether every schedule within the bounds was run.
       seconds: how long it took.
+      interrupted: whether Ctrl-C ended it before its time.
     """
 
     failure: Failure | None
@@ -134,6 +135,7 @@ class Exploration:
     verdict: str
     exhausted: bool = False
     seconds: float = 0.0
+    interrupted: bool = False
 
     def check(self, *, strict: bool = False) -> Exploration:
         """Raise if a schedule failed; return itself otherwise, for ``explore(main).check().verdict``.
@@ -143,11 +145,14 @@ class Exploration:
 
         Raises:
           ExplorationFailed: with the report.
+          KeyboardInterrupt: Ctrl-C ended the search before anything was found: a test must not pass for that.
 
         Warns:
           OneMoreAwait: the failure is not known to be possible on a stock loop (tier "any").
         """
         if self.failure is None:
+            if self.interrupted:
+                raise KeyboardInterrupt(self.verdict)
             return self
         if strict or self.failure.label == "shown on the stock loop":
             raise ExplorationFailed(self.failure.report) from self.failure.error

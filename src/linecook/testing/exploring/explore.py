@@ -8,16 +8,17 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from ..._core.errors import UsageError
-from .arrivals import FAULTS, FaultKind
 from .exploration import Exploration
 from .failures import check_invariant
 from .fakes import Fake, Fakes
-from .finding import replayed
+from .loop.arrivals import FAULTS, FaultKind
 from .mistakes import ReplayMismatch
-from .searching import Searching, Tier
-from .sittings import Sitting
-from .switching import Points
-from .token import read_token
+from .sealing.sittings import Sitting
+from .search.progress import Progress, Watcher
+from .search.searching import Searching, Tier
+from .telling.finding import replayed
+from .telling.token import read_token
+from .threads.switching import Points
 from .world import Main, World
 
 _SCHEDULES = 2_000
@@ -39,6 +40,7 @@ def explore(
     seed: int = 0,
     steps: int = 100_000,
     token: str | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
 ) -> Exploration:
     """Run *main* under one order of events after another, until one fails or all within the bounds were run.
 
@@ -66,9 +68,11 @@ def explore(
       steps: most steps in one schedule; beyond that it is said to hang.
       token: of an earlier failure. That schedule is run first; when it doesn't fit the program any more, because the
         program was changed, the search begins anew, and the verdict says so.
+      on_progress: called between two schedules with a ``Progress``, at most ten times in a second.
 
     Returns:
-      What was searched, and the failure or None. ``explore(main).check()`` raises it.
+      What was searched, and the failure or None. ``explore(main).check()`` raises it. Ctrl-C ends the search after the
+      schedule that runs, and what was searched until then is returned, ``interrupted``; a second Ctrl-C is raised.
 
     Raises:
       UsageError: something here can't be; or an event loop runs in this thread.
@@ -92,6 +96,7 @@ def explore(
     world = World(main, invariant, most_steps=steps, faults=_kinds(faults, fault_kinds), points=points, seed=seed)
     world.fakes = Fakes(fakes, main) if fakes else None
     with Sitting(world) as sitting:
+        watcher = Watcher(on_progress, sitting.seconds)
         note = ""
         if recipe is not None:
             world.holding = tier == "any"
@@ -99,9 +104,9 @@ def explore(
             if isinstance(result, Exploration):
                 return result
             note = f"the token fits the program no more ({result}); searched anew: "
-        search = Searching(world, sitting, schedules, seconds, overtakings, faults)
+        search = Searching(world, sitting, schedules, seconds, overtakings, faults, watcher)
         found = search.search("stock", 0.5 if tier == "any" else 1.0)
-        if found is None and tier == "any":
+        if found is None and tier == "any" and not sitting.interrupted:
             found = search.search("any", 1.0)
         found = found or search.nothing()
         return replace(found, verdict=note + found.verdict)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ..._core.errors import UsageError
-from .control import Endless
 from .mistakes import EscapedControl, InjectedFault, ReplayMismatch
+from .threads.control import Endless
 
 if TYPE_CHECKING:
     from .exploration import Kind
-    from .loop import ExploredLoop
+    from .loop.loop import ExploredLoop
 
 _OTHER_LOOP = re.compile(r"is bound to a different event loop|attached to a different loop|Event loop is closed")
 _OURS = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
@@ -150,6 +150,13 @@ def main_failed(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
     return Found(
         "exception", f"main raised {type(error).__name__}: {error}" if str(error) else f"main raised {error!r}", error
     )
+
+
+def thread_died(name: str, error: BaseException) -> Found:
+    """Return that the plain thread *name* died of *error*, which nobody caught."""
+    if isinstance(error, Endless):
+        return Found("hang", str(error), error)
+    return Found("exception", f"the thread {name} died of {error!r}: nobody caught it", error)
 
 
 def is_injected(error: BaseException | None) -> bool:

@@ -17,11 +17,11 @@ from typing import Any
 
 from ..._core.errors import UsageError
 from ...tools.tool import Tool
-from .loop import ExploredLoop
+from .loop.loop import ExploredLoop
+from .loop.options import Way
 from .mistakes import InjectedFault
-from .options import Way
 from .outside import outside
-from .users_code import UsersCode
+from .threads.users_code import UsersCode
 
 
 class TooManyRequests(InjectedFault):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TypeVar
 
-from .arrivals import Answer
-from .loop import ExploredLoop
+from .loop.arrivals import Answer
+from .loop.loop import ExploredLoop
 
 T = TypeVar("T")
 

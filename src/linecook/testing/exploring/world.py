@@ -12,22 +12,22 @@ from typing import Any
 
 from ..._core.errors import UsageError
 from ...observe.stuck.traced import LockTrace
-from .arrivals import FaultKind, ThreadStep
-from .blocking import Blocked
-from .chance import Chance
-from .choices import Chooses, Plan
-from .control import Control, here
-from .failures import Found, Watch, complaint, leaked, main_failed, swallowed, unretrieved
+from .failures import Found, Watch, complaint, is_injected, leaked, main_failed, swallowed, thread_died, unretrieved
 from .fakes import Fakes
-from .loop import ExploredLoop
+from .loop.arrivals import FaultKind, ThreadStep
+from .loop.loop import ExploredLoop
+from .loop.tasks import ExploredTask
 from .mistakes import EscapedControl, ReplayMismatch, Stuck, TooLong
-from .per_process import PerProcess
-from .places import innermost
-from .switching import Points
-from .tasks import ExploredTask
-from .threads import ControlledThread
-from .tracer import Tracer
-from .waits import waits_on
+from .sealing.blocking import Blocked
+from .sealing.chance import Chance
+from .sealing.per_process import PerProcess
+from .search.choices import Chooses, Plan
+from .telling.places import innermost
+from .telling.tracer import Tracer
+from .telling.waits import waits_on
+from .threads.control import Control, here
+from .threads.switching import Points
+from .threads.threads import ControlledThread
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -51,6 +51,7 @@ class World:
       had_threads: whether the program had any.
       loop: that of the schedule under way.
       losses: the lost updates of the schedule under way.
+      deaths: exceptions that nobody caught in its plain threads.
     """
 
     main: Main
@@ -68,6 +69,7 @@ class World:
     had_threads: bool = False
     loop: ExploredLoop | None = None
     losses: list[Any] = field(default_factory=list[Any])
+    deaths: list[Found] = field(default_factory=list["Found"])
     _sweeps: int = 0
     _read_in: int = 0
     _reads: int = 0
@@ -88,6 +90,7 @@ class World:
         sys.set_asyncgen_hooks(firstiter=loop.first_iteration, finalizer=loop.finalized)
         self.loop = loop
         self.losses.clear()
+        self.deaths.clear()
         if self.chance is not None:
             self.chance.begin()
         if self.fakes is not None:
@@ -149,6 +152,11 @@ class World:
         assert self.loop is not None
         self.loop.expect(ThreadStep(thread))
 
+    def uncaught(self, thread: ControlledThread, error: BaseException) -> None:
+        """Note that a plain ``threading.Thread`` died of *error*: the interpreter would only print it."""
+        if not is_injected(error):
+            self.deaths.append(thread_died(thread.name, error))
+
     def wait(self, ready: Callable[[], bool], waits_for: object, deadline: float | None) -> bool:
         """Let only threads go on, until *ready*: the loop's own thread is blocked."""
         assert self.loop is not None
@@ -177,7 +185,7 @@ class World:
             if loop.tracer is not None:
                 found.message, loop.tracer.waits = waits_on(loop)
         except TooLong:
-            found = Found("hang", f"the program has not ended after {loop.steps:,} steps (steps= allows more)")
+            found = Found("hang", f"{_endless(loop)}; steps= allows more")
         except Blocked as error:
             self.patience = 1.0  # it is known now, and will be run again
             place = innermost(error.__traceback__)
@@ -185,7 +193,8 @@ class World:
         except SystemExit as error:
             found = Found("exception", f"main raised {error!r}", error)
         found = self._lost() or found or watch.violation or main_failed(loop, main) or watch.at_end(main)
-        found = found or complaint(loop.complaints) or unretrieved(loop, main) or swallowed(loop) or leaked(loop, main)
+        found = found or (self.deaths[0] if self.deaths else None) or complaint(loop.complaints)
+        found = found or unretrieved(loop, main) or swallowed(loop) or leaked(loop, main)
         loop.after_step = None
         self._wind_down(loop, main)
         return found
@@ -220,6 +229,16 @@ class World:
             pass
         for task in left:  # one that resists is no news: its failure was told, or will be by another schedule
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _endless(loop: ExploredLoop) -> str:
+    """Say what didn't end: a thread, if most of the steps are its, or the program."""
+    threads = loop.threads()
+    thread = max(threads, key=lambda one: one.turns, default=None)
+    if thread is None or thread.turns * (len(threads) + 2) < loop.steps:
+        return f"the program has not ended after {loop.steps:,} steps"
+    place = thread.at
+    return f"{thread.name} has not ended after {thread.turns:,} steps{f': it is at {place}' if place else ''}"
 
 
 def _nobody(order: object) -> None:

@@ -1,0 +1,1 @@
+"""Which schedules are tried, in which order, and the decisions they are made of."""

@@ -1,0 +1,1 @@
+"""What a failing schedule is told with: its steps, accesses, waits, its token and its report."""
