@@ -73,7 +73,7 @@ def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str
         return None
     plain = _explored(obj, {**marks[-1].kwargs})
     setattr(collector.obj, name, plain)  # where pytest, and others' plugins, look for the function again
-    generate: Callable[..., Any] = collector._genfunctions  # pyright: ignore[reportUnknownMemberType]
+    generate: Any = collector._genfunctions  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return list(generate(name, plain))  # pytest's own way
 
 

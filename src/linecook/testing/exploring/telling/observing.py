@@ -179,8 +179,12 @@ def _held(base: Any, name: str) -> Any:
     held = _vars(base).get(name, _MISSING)
     if held is _MISSING and not isinstance(base, type):
         held = next((vars(kind)[name] for kind in type(base).__mro__ if name in vars(kind)), _MISSING)
-        return _MISSING if hasattr(type(held), "__get__") else held
+        return _MISSING if _is_descriptor(held) else held
     return held
+
+
+def _is_descriptor(held: Any) -> bool:
+    return any("__get__" in vars(kind) for kind in held.__class__.__mro__)
 
 
 def _vars(base: Any) -> dict[str, Any]:
