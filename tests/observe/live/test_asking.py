@@ -26,8 +26,13 @@ def broken_work() -> Generator[None, None, str]:
 
 
 async def test_long_work_lets_the_others_run_in_between() -> None:
-    loop = asyncio.get_running_loop()
-    asked = begin_aside(ask, loop, lambda: long_work(0.06))
+    def ten_slices() -> Generator[None, None, str]:
+        for _ in range(10):
+            time.sleep(1.2 * asking.SLICE)
+            yield
+        return "done"
+
+    asked = begin_aside(ask, asyncio.get_running_loop(), ten_slices)
     turns = 0
     while not asked.done():
         await asyncio.sleep(0)
