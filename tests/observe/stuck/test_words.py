@@ -12,7 +12,6 @@ from linecook import Shared, agent, settle
 from linecook.observe.stuck.noted import is_tracing, orders_found
 from linecook.observe.stuck.posts import look_at
 from linecook.observe.stuck.words import count_of, hint_for, may_be_lost, name_of, path_of, what_of
-from tests.aside import aside
 
 cell = Shared(0)
 
@@ -64,13 +63,22 @@ async def test_a_wait_is_named_and_has_a_usual_cure(body: Any, what: str, hint: 
 
 
 async def test_a_task_is_called_by_the_innermost_call_that_it_stands_in() -> None:
-    @agent
-    async def reader(number: int) -> str:
-        task = asyncio.current_task()
-        assert task is not None
-        return name_of(await aside(look_at, task))
+    gate = asyncio.Event()
+    standing: list[asyncio.Task[Any] | None] = []
 
-    assert (await settle([reader(0)])).results == ["settle/reader[0]"]
+    @agent
+    async def reader(number: int) -> None:
+        standing.append(asyncio.current_task())
+        await gate.wait()
+
+    fan_out = asyncio.ensure_future(settle([reader(0)]))
+    await asyncio.sleep(0.01)
+    (task,) = standing
+    assert task is not None
+    named = name_of(look_at(task))
+    gate.set()
+    await fan_out
+    assert named == "settle/reader[0]"
 
 
 def test_a_path_too_deep_to_be_told_ends_with_its_last_step() -> None:

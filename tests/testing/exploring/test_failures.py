@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+import linecook
 from linecook import Shared
 from linecook.testing import Failure, explore, outside
 
@@ -165,3 +166,15 @@ def test_a_fault_that_goes_through_is_no_failure() -> None:
             group.create_task(outside())
 
     explore(main, faults=1, fault_kinds=("raise", "cancel")).check()
+
+
+def test_an_injected_cancel_that_comes_out_as_a_cancelled_call_is_no_finding() -> None:
+    @linecook.tool
+    async def fetch() -> None:
+        await outside()
+
+    async def main() -> None:
+        async with linecook.Runtime():
+            await linecook.gather(fetch() for _ in range(2))
+
+    explore(main, faults=1, fault_kinds=["cancel"]).check()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from ..._core.errors import UsageError
+from ..._core.errors import CallCancelled, UsageError
 from .mistakes import EscapedControl, InjectedFault, ReplayMismatch
 from .threads.control import Endless
 
@@ -138,7 +138,7 @@ def main_failed(loop: ExploredLoop, main: asyncio.Task[Any]) -> Found | None:
     if main.cancelled():
         return None if loop.has_injected_cancel else Found("exception", "main was cancelled", asyncio.CancelledError())
     error = main.exception()
-    if error is None or is_injected(error):
+    if error is None or is_injected(error) or (loop.has_injected_cancel and isinstance(error, CallCancelled)):
         return None
     if isinstance(error, Endless):
         return Found("hang", str(error), error)

@@ -205,3 +205,14 @@ def test_a_hang_without_a_time_out_is_a_deadlock_that_costs_one_fault() -> None:
     assert failure is not None
     assert (failure.kind, failure.faults, failure.overtakings) == ("deadlock", 1, 0)
     assert explore(main, faults=1, fault_kinds=("raise", "cancel")).failure is None
+
+
+def test_no_program_takes_the_beginning_for_not_yet() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        assert began
+        await asyncio.sleep(1)
+        assert 1 <= loop.time() - began < 1.001
+
+    explore(main).check()

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ..telling.tracer import Tracer
     from ..threads.threads import ControlledThread
 
+BEGINNING = 1_000.0
+"""Virtual seconds at which a schedule begins: a real clock is never 0.0, which programs take for "not yet"."""
+
 TICK = 1e-6
 """Seconds that time goes beyond a timer: a limiter that adds up floats could else be a hair too early for ever."""
 
@@ -55,7 +58,7 @@ class Arriving:
         self._current: Arrival | None = None  # a thread that could go on, and has made the latest step
         self._timers: list[tuple[float, int, TimerHandle]] = []
         self._immediate: list[TimerHandle] = []
-        self._now: float = 0.0
+        self._now: float = BEGINNING
         self._busy = 0
         self.steps: int = 0
         self.most_steps = 0

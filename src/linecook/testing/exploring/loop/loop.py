@@ -80,7 +80,7 @@ class ExploredLoop(Arriving, RealThings, Executors, asyncio.AbstractEventLoop):
     # -- the loop's own interface --------------------------------------------------------------------------------
 
     def time(self) -> float:
-        """Return the virtual time, in seconds from 0."""
+        """Return the virtual time, in seconds; a schedule begins at ``BEGINNING``."""
         return self._now
 
     def get_debug(self) -> bool:

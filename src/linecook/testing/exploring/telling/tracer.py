@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..exploration import Access, Place, Step
 from ..loop.arrivals import Arrival, ThreadStep
+from ..loop.arriving import BEGINNING
 from ..loop.options import Cancellation, FaultyArrival, Handle, HoldBack, Timer, TimerHandle, Way
 from ..loop.steps import task_of
 from .places import function_of, lock_waited_for, place_of, text_at
@@ -192,7 +193,11 @@ class Tracer:
     def _add(self, step: Step) -> None:
         accesses, self.accesses = tuple(self.accesses), []
         step = replace(
-            step, deviates=self._deviates, overtakes=self._overtakes, accesses=accesses, time=round(self.loop.time(), 4)
+            step,
+            deviates=self._deviates,
+            overtakes=self._overtakes,
+            accesses=accesses,
+            time=round(self.loop.time() - BEGINNING, 4),
         )
         self._deviates = self._overtakes = False
         self.steps.append(step)
