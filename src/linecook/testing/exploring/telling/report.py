@@ -98,7 +98,7 @@ def _table(steps: Sequence[Step]) -> str:
     head = "      " + "  ".join(name[:width].ljust(width) for name in columns).rstrip()
     legend: list[str] = []
     if any(step.overtakes for step in steps):
-        legend.append("> arrives before something that is ready")
+        legend.append("> comes before something that is ready")
     if any(step.deviates and not step.overtakes for step in steps):
         legend.append("* another one than the oldest")
     return "\n".join([head, *rows, *(["      " + "; ".join(legend)] if legend else [])])
