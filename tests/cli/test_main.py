@@ -95,5 +95,6 @@ def test_a_ctrl_c_that_an_import_turns_into_an_error_is_still_an_interruption(
 def test_the_exit_code_tells_when_nobody_can_read_the_words(environment: dict[str, str]) -> None:
     with open("/dev/full", "w") as full:
         words = [sys.executable, "-m", "linecook", "run", "nowhere.py:f"]
-        ended = subprocess.run(words, stderr=full, env=environment, timeout=30)
+        buffered = {name: value for name, value in environment.items() if name != "PYTHONUNBUFFERED"}
+        ended = subprocess.run(words, stderr=full, env=buffered, timeout=30)
     assert ended.returncode == 2

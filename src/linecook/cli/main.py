@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -77,9 +78,19 @@ def _say_usage(error: BadUsage) -> int:
 
 
 def _say(text: str) -> None:
-    with contextlib.suppress(OSError, ValueError):  # nobody can read it: the exit code still tells
+    try:
         sys.stderr.write(text)
         sys.stderr.flush()
+    except (OSError, ValueError):  # nobody can read it: the exit code still tells
+        _discard_stderr()
+
+
+def _discard_stderr() -> None:
+    """Send what waits to be written nowhere: Python would try again at its end, and exit with 120 when it can't."""
+    with contextlib.suppress(OSError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 2)
+        os.close(nothing)
 
 
 def _parser() -> argparse.ArgumentParser:
