@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import io
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from linecook import Runtime, agent, run, scope, tool
+from linecook._runtime.run import _say  # pyright: ignore[reportPrivateUsage]
 from linecook.errors import UsageError
 
 SRC = str(Path(__file__).parents[2] / "src")
@@ -276,3 +278,17 @@ def test_a_runtime_that_was_opened_before_is_refused_and_the_call_given_up() -> 
     with pytest.raises(RuntimeError, match="opened before"):
         run(answer(), runtime=runtime)  # without a warning that the call was never awaited
     gc.collect()
+
+
+def test_what_is_said_while_standard_error_is_being_written_is_said_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A second Ctrl-C may come in the middle of the words for the first."""
+
+    class BeingWritten(io.StringIO):
+        def write(self, text: str) -> int:
+            raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stderr>'>")
+
+    monkeypatch.setattr(sys, "stderr", BeingWritten())
+    _say("cancelling everything")
+    assert capfd.readouterr().err == "\nlinecook: cancelling everything\n"

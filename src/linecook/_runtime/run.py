@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
 from .._core.callframe import call_from
@@ -182,5 +184,8 @@ def _stopped(how: str, result: Any) -> KeyboardInterrupt:
 def _say(text: str) -> None:
     try:
         print(f"\nlinecook: {text}", file=sys.stderr, flush=True)  # noqa: T201 - somebody has pressed Ctrl-C
-    except (OSError, ValueError, RuntimeError):  # stderr is closed, or was being written to just now
+    except RuntimeError:  # pressed while it was being written to, perhaps by us: past its buffer
+        with suppress(OSError):
+            os.write(2, f"\nlinecook: {text}\n".encode())
+    except (OSError, ValueError):  # it is closed
         return
