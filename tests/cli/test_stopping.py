@@ -14,9 +14,10 @@ import pytest
 from linecook.cli.stopping import Stopping
 
 STANDS = """
-import signal, time
+import os, signal
 from linecook.cli.stopping import Stopping
-stopping = Stopping(lambda: print("given back", flush=True), lambda: print("taken", flush=True))
+# Past print: the signal may come in the middle of one.
+stopping = Stopping(lambda: os.write(1, b"given back\\n"), lambda: os.write(1, b"taken\\n"))
 print("ready", flush=True)
 for line in open(0):
     print(line.strip(), flush=True)
