@@ -73,7 +73,7 @@ def linecook_threads(meter: Meter, schedules: int) -> None:
 
         return main
 
-    _explored(meter, schedules, program, explore)
+    _explored(meter, schedules, program, explore, overtakings=8)  # with two there are fewer orders than schedules
 
 
 def tool(number: int, seen: list[int]) -> None:
@@ -87,11 +87,13 @@ def note(number: int, seen: list[int]) -> None:
     seen.append(number)
 
 
-def _explored(meter: Meter, schedules: int, program: Callable[[set[Order]], Any], explore: Any) -> None:
+def _explored(
+    meter: Meter, schedules: int, program: Callable[[set[Order]], Any], explore: Any, overtakings: int = 2
+) -> None:
     explore(program(set()), schedules=20)  # what is imported and made once is no schedule's
     orders = set[Order]()
     with meter.timing():
-        found = explore(program(orders), schedules=schedules)
+        found = explore(program(orders), schedules=schedules, overtakings=overtakings)
     assert found.failure is None, found.failure
     assert len(orders) > min(schedules // 10, 50), f"{schedules} schedules showed only {len(orders)} orders"
     meter.answer((found.schedules, len(orders)))
