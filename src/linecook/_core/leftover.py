@@ -2,7 +2,7 @@
 
 The scope puts a mark into the context, which every plain ``asyncio.create_task`` inside copies, in its children too. At
 the end it takes the mark out again and keeps a weak reference: where that is dead, no context made inside is alive, and
-so no task (0.2 µs for each scope). Where it isn't, somebody looks closely, and most often finds a context that a timer
+so no task. Where it isn't, somebody looks closely, and most often finds a context that a timer
 or a task that is done still holds.
 """
 

@@ -94,7 +94,7 @@ def install(*, trace_locks: bool = False) -> Installed:
     Args:
       trace_locks: also note who holds asyncio's locks and semaphores, however they were taken, who set and cleared its
         events, and locks taken in both orders: ``acquire``, ``release``, ``set`` and ``clear`` of asyncio's classes
-        are exchanged for ones that take note and call the original (some 4 µs for each lock taken). Without it
+        are exchanged for ones that take note and call the original. Without it
         ``linecook.observe.diagnose`` knows the holders that use ``async with``. Not seen: what was taken before, locks
         of threads, and those of other libraries that don't use asyncio's.
 

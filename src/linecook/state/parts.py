@@ -23,21 +23,25 @@ if TYPE_CHECKING:
     from .store import SharedMap
 
 
-class Single:
-    """All of a ``Shared``."""
+class _Part:
+    """What a ``Shared`` as a whole, a key of a map and all of a map have in common.
+
+    Attributes:
+      key: of a map; None for all of it, and of a ``Shared``.
+    """
 
     __slots__ = ("cell",)
 
-    key = None
+    key: Any = None
 
-    def __init__(self, cell: Shared[Any]) -> None:
+    def __init__(self, cell: Any) -> None:
         self.cell = cell
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Single) and self.cell is other.cell
+        return type(other) is type(self) and self.cell is other.cell and bool(self.key == other.key)
 
     def __hash__(self) -> int:
-        return self.cell._serial
+        return hash(self.cell._serial)
 
     @property
     def lock(self) -> Any:
@@ -47,7 +51,26 @@ class Single:
     @property
     def serial(self) -> int:
         """Its place in the order in which locks are taken."""
-        return self.cell._serial
+        serial: int = self.cell._serial
+        return serial
+
+    @property
+    def waiting(self) -> Waits | None:
+        """Those who wait for a change; None: nobody ever did, and of a map nobody can."""
+        return None
+
+    def where(self) -> str:
+        """Return what errors and reports call it."""
+        where: str = self.cell.where()
+        return where
+
+
+class Single(_Part):
+    """All of a ``Shared``."""
+
+    __slots__ = ()
+
+    cell: Shared[Any]
 
     @property
     def memory(self) -> int:
@@ -81,10 +104,6 @@ class Single:
                 if cell._turns is None:
                     cell._turns = made
         return cell._turns
-
-    def where(self) -> str:
-        """Return what errors and reports call it."""
-        return self.cell.where()
 
     def state(self) -> State:
         """Return what it holds, untracked."""
@@ -125,36 +144,23 @@ class Single:
             self.cell._stale(read, seen, value, frame, actor)
 
 
-class Place:
+class Place(_Part):
     """One key of a map, as a transaction sees it."""
 
-    __slots__ = ("cell", "key")
+    __slots__ = ("key",)
+
+    cell: SharedMap[Any, Any]
 
     def __init__(self, cell: SharedMap[Any, Any], key: Any) -> None:
-        self.cell = cell
+        super().__init__(cell)
         self.key = key
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Place) and self.cell is other.cell and bool(self.key == other.key)
 
     def __hash__(self) -> int:
         return hash((self.cell._serial, self.key))
 
     @property
-    def lock(self) -> Any:
-        return self.cell._lock
-
-    @property
-    def serial(self) -> int:
-        return self.cell._serial
-
-    @property
     def memory(self) -> tuple[int, Any]:
         return (self.cell._serial, self.key)
-
-    @property
-    def waiting(self) -> Waits | None:
-        return None
 
     def where(self) -> str:
         return self.cell._where_of(self.key)
@@ -176,42 +182,16 @@ class Place:
             self.cell._stale(self.key, read, seen, value, frame, actor)
 
 
-class Whole:
+class Whole(_Part):
     """All of a map, as a transaction sees it that has looked at all: any write to it counts."""
 
-    __slots__ = ("cell",)
+    __slots__ = ()
 
-    def __init__(self, cell: SharedMap[Any, Any]) -> None:
-        self.cell = cell
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Whole) and self.cell is other.cell
-
-    def __hash__(self) -> int:
-        return self.cell._serial
-
-    @property
-    def key(self) -> None:
-        return
-
-    @property
-    def lock(self) -> Any:
-        return self.cell._lock
-
-    @property
-    def serial(self) -> int:
-        return self.cell._serial
+    cell: SharedMap[Any, Any]
 
     @property
     def memory(self) -> None:
         return
-
-    @property
-    def waiting(self) -> Waits | None:
-        return None
-
-    def where(self) -> str:
-        return self.cell.where()
 
     def state(self) -> int:
         return self.cell._number

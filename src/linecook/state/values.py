@@ -23,7 +23,7 @@ SCALARS: frozenset[type] = frozenset((int, float, complex, bool, type(None), Mis
 """Kinds of values that are small for certain: a read keeps them for the report."""
 
 FINE: frozenset[type] = SCALARS | {str, bytes, tuple, frozenset}
-"""Kinds of values that need no second look; the others take one, about 1 µs."""
+"""Kinds of values that need no second look; the others take one."""
 
 
 LONG = 200

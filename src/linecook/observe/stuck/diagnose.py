@@ -48,7 +48,7 @@ def diagnose(loop: asyncio.AbstractEventLoop | None = None, *, most: int = MOST)
       most: how many tasks of each kind are told closely, ≥ 1; the others are counted.
 
     Nothing is stopped, woken or changed. From any thread: a task, a callback, a signal handler, a debugger; with no
-    event loop, or a closed one, it says so. It takes some 60 µs for each task.
+    event loop, or a closed one, it says so. The more tasks there are, the longer it takes.
 
     Raises:
       ValueError: *most* is below 1.

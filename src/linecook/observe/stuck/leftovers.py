@@ -1,7 +1,7 @@
 """What is alive, or failed with nobody looking, at the end of the scope or call that began it: told to the log.
 
 Most scopes leave nothing and are never looked at (see ``_core/leftover.py``). A look reads the context of every task of
-the process, some 0.3 µs for each, and takes a hundredth of the time at most: one that has to wait for its turn is taken
+the process, and takes a hundredth of the time at most: one that has to wait for its turn is taken
 by the stuck watch, or at the end of the next scope that has left something.
 """
 
@@ -67,7 +67,7 @@ class Leftovers:
         """Tell of those of *fresh*, and of earlier ones, that outlived the call that made them; *tasks* are all.
 
         A call that is simply awaited leaves no trace of its end: it has ended when it is in nobody's chain. To know
-        that takes some 5 µs for each task, and is asked only while a plain task made by a call waits long.
+        that every task is looked at, and it is asked only while a plain task made by a call waits long.
         """
         self._of_calls.update(post.task for post in fresh if _is_made_by_call(post))
         mine = [task for task in self._of_calls if task not in self._told and _is_left(task)]

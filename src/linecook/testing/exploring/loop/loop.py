@@ -226,10 +226,8 @@ class ExploredLoop(Arriving, RealThings, Executors, asyncio.AbstractEventLoop):
 
     # -- running -------------------------------------------------------------------------------------------------
 
-    def run(self, is_over: Callable[[], bool]) -> None:  # noqa: C901
+    def run(self, is_over: Callable[[], bool]) -> None:
         """Run turns until *is_over*, and one more: in which the stock loop's runner learns that main has ended.
-
-        One function, since a call for each handle would cost a tenth of all schedules in a second (bench_explore).
 
         Raises:
           Stuck: nothing is ready and nothing can come.
@@ -247,35 +245,43 @@ class ExploredLoop(Arriving, RealThings, Executors, asyncio.AbstractEventLoop):
             if self._holding:
                 self._run_holding(count)
             elif self.after_step is not None or self.tracer is not None:
-                for _ in range(count):
-                    self._run_one(ready.popleft())
-                    if self._threads:
-                        self._arrive_between()
+                self._run_seen(count)
             else:
-                for _ in range(count):
-                    handle = ready.popleft()
-                    if not handle._cancelled:
-                        try:
-                            context = handle._context
-                            if context is None:
-                                handle._callback(*handle._args)
-                            else:
-                                context.run(handle._callback, *handle._args)
-                        except (SystemExit, KeyboardInterrupt):
-                            raise
-                        except BaseException as error:
-                            self._failed(handle, error)
-                    if self._threads:
-                        self._arrive_between()
-            if self.cancels:
-                for request in self.cancels:
-                    request.look()
+                self._run_unseen(count)
+            for request in self.cancels:
+                request.look()
             self.steps += count
             if self.steps > self.most_steps:
                 raise TooLong
             if last:
                 return
             last = is_over()
+
+    def _run_unseen(self, count: int) -> None:
+        """Run so many handles with nobody looking on; one function, for the many schedules that are only searched."""
+        ready = self._ready
+        for _ in range(count):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                try:
+                    context = handle._context
+                    if context is None:
+                        handle._callback(*handle._args)
+                    else:
+                        context.run(handle._callback, *handle._args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:
+                    self._failed(handle, error)
+            if self._threads:
+                self._arrive_between()
+
+    def _run_seen(self, count: int) -> None:
+        """Run so many handles, each before the eyes of the tracer and the invariant."""
+        for _ in range(count):
+            self._run_one(self._ready.popleft())
+            if self._threads:
+                self._arrive_between()
 
     def _run_one(self, handle: Handle) -> None:
         if handle._cancelled:

@@ -72,7 +72,7 @@ class ControlledThread:
       waits_for: the lock, queue, event or future that a blocked thread waits for; None else.
       deadline: the virtual time at which a blocked or sleeping thread stops waiting; None without a limit.
       go_on: asked at each switch point, on the thread itself: true lets it run on, without the turn being passed
-        forth and back (12 µs). None stops at each.
+        forth and back. None stops at each.
     """
 
     def __init__(
