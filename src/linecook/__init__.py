@@ -17,6 +17,10 @@ from ._runtime import Runtime as Runtime
 from ._runtime import install as install
 from ._runtime import run as run
 from .agents.agent import agent as agent
+from .agents.inbox import Inbox as Inbox
+from .agents.message import Ask as Ask
+from .agents.ref import Ref as Ref
+from .agents.team import team as team
 from .tools.call import Call as Call
 from .tools.completed import as_completed as as_completed
 from .tools.decorate import call_key as call_key
@@ -34,12 +38,15 @@ from .tools.resource import resource as resource
 __version__ = "0.1.0"
 
 __all__ = [
+    "Ask",
     "Call",
     "Cancelled",
     "Failed",
+    "Inbox",
     "Limit",
     "Ok",
     "Outcome",
+    "Ref",
     "Retry",
     "Runtime",
     "Settled",
@@ -59,6 +66,7 @@ __all__ = [
     "run",
     "scope",
     "settle",
+    "team",
     "tenant",
     "tool",
 ]

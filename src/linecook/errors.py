@@ -1,6 +1,8 @@
 """Every exception that linecook raises itself; the tree is drawn in ``_core/errors.py``."""
 
+from ._core.errors import AgentFailed as AgentFailed
 from ._core.errors import AlreadyRun as AlreadyRun
+from ._core.errors import AsksItself as AsksItself
 from ._core.errors import BodyExited as BodyExited
 from ._core.errors import BudgetExceeded as BudgetExceeded
 from ._core.errors import CallCancelled as CallCancelled
@@ -8,16 +10,21 @@ from ._core.errors import CallError as CallError
 from ._core.errors import Interrupted as Interrupted
 from ._core.errors import LaneLost as LaneLost
 from ._core.errors import LinecookError as LinecookError
+from ._core.errors import MailboxClosed as MailboxClosed
 from ._core.errors import NestedTool as NestedTool
+from ._core.errors import NoReply as NoReply
 from ._core.errors import NotPortable as NotPortable
 from ._core.errors import Refused as Refused
 from ._core.errors import ResourceFailed as ResourceFailed
+from ._core.errors import TeamFailed as TeamFailed
 from ._core.errors import TimedOutError as TimedOutError
 from ._core.errors import TooManyFailures as TooManyFailures
 from ._core.errors import UsageError as UsageError
 
 __all__ = [
+    "AgentFailed",
     "AlreadyRun",
+    "AsksItself",
     "BodyExited",
     "BudgetExceeded",
     "CallCancelled",
@@ -25,10 +32,13 @@ __all__ = [
     "Interrupted",
     "LaneLost",
     "LinecookError",
+    "MailboxClosed",
     "NestedTool",
+    "NoReply",
     "NotPortable",
     "Refused",
     "ResourceFailed",
+    "TeamFailed",
     "TimedOutError",
     "TooManyFailures",
     "UsageError",

@@ -4,7 +4,8 @@ LinecookError
 ├─ UsageError                 the program's text is wrong; says what to write instead (never retried)
 │   ├─ AlreadyRun               a call was awaited a second time
 │   ├─ NestedTool               a tool called a tool
-│   └─ NotPortable              a function, argument, result or exception can't travel to a process
+│   ├─ NotPortable              a function, argument, result or exception can't travel to a process
+│   └─ AsksItself               an agent asks itself, or agents ask each other in a circle: nobody could ever answer
 ├─ CallError                  a call ended badly; ``.call`` says which
 │   ├─ TimedOutError            also a ``TimeoutError``: whose deadline, how long queued, how long run
 │   ├─ BodyExited               the body raised what would end the loop or look like cancellation
@@ -12,7 +13,11 @@ LinecookError
 │   ├─ LaneLost                 the worker died under the call
 │   ├─ Refused                  a bound was reached, and the call was not willing to wait
 │   ├─ BudgetExceeded           a budget is used up, or a call is too deep or one too many for it
-│   └─ ResourceFailed           a resource could not be opened, or did not close
+│   ├─ ResourceFailed           a resource could not be opened, or did not close
+│   ├─ MailboxClosed            the agent has ended or is being stopped: it takes no messages any more
+│   ├─ AgentFailed              the agent failed before it had answered
+│   └─ NoReply                  the agent went on to its next message without an answer to this one
+├─ TeamFailed                 more agents of a team failed than its intensity allows; the last failure is its cause
 ├─ TooManyFailures            ``fail_on`` was reached; ``.settled`` holds the outcomes so far
 └─ Interrupted                Ctrl-C or shutdown came before every item had started
 
@@ -50,6 +55,10 @@ class NestedTool(UsageError):
 
 class NotPortable(UsageError):
     """A function, argument, result or exception can't travel to a worker process; the message names the culprit."""
+
+
+class AsksItself(UsageError):
+    """An agent asks itself, or agents ask each other in a circle, without a deadline: nobody could ever answer."""
 
 
 class CallError(LinecookError):
@@ -171,6 +180,22 @@ class ResourceFailed(CallError):
     """A resource could not be opened; the original error is ``__cause__``."""
 
 
+class MailboxClosed(CallError):
+    """The agent has ended, or is being stopped: it takes no messages any more, and this one was not handled."""
+
+
+class AgentFailed(CallError):
+    """The agent failed, or was cancelled, before it had answered; what it raised is ``__cause__``."""
+
+
+class NoReply(CallError):
+    """The agent took the question and went on to its next message without ``message.reply``."""
+
+
+class TeamFailed(LinecookError):
+    """More agents of a team had to be restarted than its intensity allows; the last failure is ``__cause__``."""
+
+
 class TooManyFailures(LinecookError):
     """``fail_on`` was reached: the rest was cancelled, and nothing that had ended is lost.
 
@@ -197,6 +222,7 @@ _PUBLIC = (
     AlreadyRun,
     NestedTool,
     NotPortable,
+    AsksItself,
     CallError,
     TimedOutError,
     BodyExited,
@@ -205,6 +231,10 @@ _PUBLIC = (
     Refused,
     BudgetExceeded,
     ResourceFailed,
+    MailboxClosed,
+    AgentFailed,
+    NoReply,
+    TeamFailed,
     TooManyFailures,
     Interrupted,
 )

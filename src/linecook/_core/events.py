@@ -23,7 +23,7 @@ class Event:
     Attributes:
       kind: what, as ``subject.verb``: ``call.retrying``, ``call.charged``, ``budget.low``, ``lane.grew``,
         ``lane.abandoned``, ``lane.returned``, ``lane.lost``, ``stall.began``, ``stall.ended``, ``runtime.draining``,
-        ``runtime.closed``.
+        ``runtime.closed``, ``agent.restarted``, ``agent.failed``, ``message.dead``.
       at: ``time.monotonic()`` when it happened, seconds.
       frame: the call or construct it happened to; None when it concerns the runtime as a whole.
       data: what else is known, by name.
