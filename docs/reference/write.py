@@ -29,6 +29,7 @@ GROUPS = {
     "Outcomes": "Outcome Ok Failed TimedOut Cancelled Settled",
     "Scopes and deadlines": "scope fail_after move_on_after remaining",
     "Policies": "Limit Retry",
+    "Agents that talk": "team Inbox Ask Ref Topic",
     "The runtime": "Runtime install",
 }
 # What the names of the menu hand out; nobody imports these.
@@ -36,6 +37,11 @@ HANDED_OUT = {
     "linecook.tools.tool": "Tool BoundTool",
     "linecook.tools.stream": "Stream",
     "linecook._core.scope": "Scope Handle",
+    "linecook.agents.team": "Team",
+    "linecook.agents.message": "Message",
+    "linecook.agents.dead_letters": "DeadLetter",
+    "linecook.agents.replies": "Replies",
+    "linecook.agents.topic": "Subscription",
     "linecook._core.deadline": "DeadlineScope",
     "linecook._core.callframe": "Times",
     "linecook._runtime.install": "Installed",
@@ -46,11 +52,15 @@ INNER = {
     "sign adopt __await__",
     "DeadlineScope": "fire whose",
     "Events": "emit",
+    "Inbox": "add_done_callback cancel is_woken at_hand revoke",
+    "Message": "add_done_callback cancel is_woken leave is_over pass_over lose __await__",
+    "Subscription": "add_done_callback cancel is_woken",
+    "Team": "over drain ended end_for_good end_hard set_aside",
     "Retry": "wants delay",
     "Runtime": "lane meter watch_fanout enter push_exit",
     "VirtualLoop": "time run_in_executor awaits_outside",
 }
-NOT_MADE = {"Call", "Settled"}  # public classes that users get and don't make
+NOT_MADE = {"Call", "Inbox", "Ref", "Settled"}  # public classes that users get and don't make
 ROOMS = ("linecook", "linecook.errors", "linecook.observe", "linecook.testing")
 PUBLIC = {name for room in ROOMS for name in importlib.import_module(room).__all__}
 

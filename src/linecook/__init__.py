@@ -21,6 +21,7 @@ from .agents.inbox import Inbox as Inbox
 from .agents.message import Ask as Ask
 from .agents.ref import Ref as Ref
 from .agents.team import team as team
+from .agents.topic import Topic as Topic
 from .tools.call import Call as Call
 from .tools.completed import as_completed as as_completed
 from .tools.decorate import call_key as call_key
@@ -51,6 +52,7 @@ __all__ = [
     "Runtime",
     "Settled",
     "TimedOut",
+    "Topic",
     "agent",
     "as_completed",
     "budget",

@@ -19,6 +19,7 @@ from ._core.errors import ResourceFailed as ResourceFailed
 from ._core.errors import TeamFailed as TeamFailed
 from ._core.errors import TimedOutError as TimedOutError
 from ._core.errors import TooManyFailures as TooManyFailures
+from ._core.errors import TooSlow as TooSlow
 from ._core.errors import UsageError as UsageError
 
 __all__ = [
@@ -41,5 +42,6 @@ __all__ = [
     "TeamFailed",
     "TimedOutError",
     "TooManyFailures",
+    "TooSlow",
     "UsageError",
 ]

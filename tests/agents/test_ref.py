@@ -23,7 +23,9 @@ async def test_a_question_is_answered() -> None:
 async def test_a_late_reply_is_not_taken_for_the_next_answer(clock: VirtualClock) -> None:
     async with team() as kitchen:
         ref = kitchen.start(cook(delay=2))
-        with pytest.raises(TimedOutError, match=r"cook:0\.ask\(Order\(name='soup'\)\).*timeout=1 s: the agent had taken it"):
+        with pytest.raises(
+            TimedOutError, match=r"cook:0\.ask\(Order\(name='soup'\)\).*timeout=1 s: the agent had taken it"
+        ):
             await ref.ask(Order("soup"), timeout=1)
         assert await ref.ask(Order("salad"), timeout=5) == Dish("salad")  # 'soup' came meanwhile, and was dropped
         assert ref.statistics()["late"] == 1

@@ -244,6 +244,4 @@ def call_from(item: object) -> CallFrame:
         raise UsageError(f"{item!r} runs already; hand over the call or coroutine itself, or await it")
     if callable(item):
         raise UsageError(f"{getattr(item, '__qualname__', item)!r} is a function, not a call; call it: f(...)")
-    raise UsageError(
-        f"expected a call such as fetch(url), or a coroutine; got {shorten(item)} ({type(item).__name__})"
-    )
+    raise UsageError(f"expected a call such as fetch(url), or a coroutine; got {shorten(item)} ({type(item).__name__})")

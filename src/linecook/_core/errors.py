@@ -16,7 +16,8 @@ LinecookError
 │   ├─ ResourceFailed           a resource could not be opened, or did not close
 │   ├─ MailboxClosed            the agent has ended or is being stopped: it takes no messages any more
 │   ├─ AgentFailed              the agent failed before it had answered
-│   └─ NoReply                  the agent went on to its next message without an answer to this one
+│   ├─ NoReply                  the agent went on to its next message without an answer to this one
+│   └─ TooSlow                  a subscriber of a topic was too far behind, and is cut off, as it had asked for
 ├─ TeamFailed                 more agents of a team failed than its intensity allows; the last failure is its cause
 ├─ TooManyFailures            ``fail_on`` was reached; ``.settled`` holds the outcomes so far
 └─ Interrupted                Ctrl-C or shutdown came before every item had started
@@ -192,6 +193,10 @@ class NoReply(CallError):
     """The agent took the question and went on to its next message without ``message.reply``."""
 
 
+class TooSlow(CallError):
+    """A subscriber of a topic was too far behind, and is cut off: it was subscribed so."""
+
+
 class TeamFailed(LinecookError):
     """More agents of a team had to be restarted than its intensity allows; the last failure is ``__cause__``."""
 
@@ -234,6 +239,7 @@ _PUBLIC = (
     MailboxClosed,
     AgentFailed,
     NoReply,
+    TooSlow,
     TeamFailed,
     TooManyFailures,
     Interrupted,

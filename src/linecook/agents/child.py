@@ -113,13 +113,11 @@ class Child(Mailbox):
         running = self._running
         assert running is not None
         running.end_as(Cancelled(reason, self.call, work="abandoned"))
-        if isinstance(running, Recipe):
-            running.inbox.revoke()
 
     def _ended(self, running: Running[Any] | Recipe[Any]) -> None:
         """One start of it has ended; called in its last step."""
         if running is self._running and running.outcome is not None:
-            self._running = self.reader = None
+            self._running = None
             self.team.ended(self, running.outcome, by_us=running.reason is not None)
 
     def wants_restart(self, outcome: Outcome[Any]) -> bool:
@@ -137,7 +135,10 @@ class Child(Mailbox):
     def settle_messages(self, outcome: Outcome[Any], *, starts_anew: bool) -> None:
         """See to the messages it held when it ended: put back, or given up and told why."""
         call = self.call
-        held = call.inbox.at_hand() if isinstance(call, Recipe) else ()
+        if not isinstance(call, Recipe):
+            return
+        held = call.inbox.at_hand()
+        call.inbox.revoke()
         if not held:
             return
         if self.is_as_it_should(outcome):

@@ -78,6 +78,7 @@ class Inbox(Waiter, Generic[M_co]):
             except BaseException:
                 self._wait_no_more()
                 raise
+            mailbox = self._mailbox  # another one, if this start was given up meanwhile
         message._state = TAKEN
         message.deliveries += 1
         mailbox.taken += 1
@@ -162,6 +163,7 @@ class Inbox(Waiter, Generic[M_co]):
             except BaseException:
                 self._wait_no_more()
                 raise
+            mailbox = self._mailbox
         return self._taken(message)
 
     def _taken(self, message: AnyMessage) -> AnyMessage:
@@ -204,5 +206,9 @@ class Inbox(Waiter, Generic[M_co]):
         return [*self._mailbox.give_up_deferred(), *(message for message in held if not message.is_over)]
 
     def revoke(self) -> None:
-        """Give no more messages: another start of the agent takes them, while this one's task won't end."""
-        self._mailbox = Shut(self._mailbox)
+        """Give no more messages: this start has ended, or was given up, whatever tasks it has left behind."""
+        mailbox = self._mailbox
+        self._mailbox = Shut(mailbox)
+        if mailbox.reader is self:
+            mailbox.reader = None
+            mailbox.courier.wake(self)

@@ -52,6 +52,8 @@ WAITS = {
     "Message.__await__": "room",
     "Child.wait": "agent",
     "Team.wait": "children",
+    "Subscription.__anext__": "message",
+    "Topic.publish": "room",
     "Direct.steps": "lane",
     "_in_lane": "lane",
     "Pump._in_lane": "lane",

@@ -105,6 +105,8 @@ def _resource(_each: Alive, keeper: Any, _word: str, _threads: Threads) -> str:
 
 
 def _message(_each: Alive, inbox: Any, _word: str, _threads: Threads) -> str:
+    if hasattr(inbox, "_topic"):
+        return str(inbox._topic.name)
     return "" if inbox is None else f"{inbox._mailbox.taken:,} taken so far"
 
 
@@ -113,6 +115,8 @@ def _reply(_each: Alive, question: Any, _word: str, _threads: Threads) -> str:
 
 
 def _room(_each: Alive, message: Any, _word: str, _threads: Threads) -> str:
+    if hasattr(message, "keep"):
+        return f"{message.name}, of which a subscriber is behind"
     return "" if message is None else f"{_to(message)}, whose mailbox is full"
 
 
