@@ -1,4 +1,4 @@
-"""A hundred thousand agents that wait for a message: how soon they are there, what each costs, and that each answers."""
+"""A hundred thousand agents that wait for a message: how soon they are there, what each costs, and that they answer."""
 
 from __future__ import annotations
 

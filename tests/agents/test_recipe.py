@@ -3,10 +3,10 @@
 import inspect
 from typing import Any
 
-import linecook as lc
 import pytest
 
-from linecook import Inbox, agent, team
+import linecook as lc
+from linecook import Inbox, agent, gather, team
 from linecook.errors import UsageError
 
 from .menu import Dish, Order, cook
@@ -15,6 +15,8 @@ from .menu import Dish, Order, cook
 async def test_awaiting_a_recipe_says_where_it_runs() -> None:
     with pytest.raises(UsageError, match=r"cook\(delay=2\) takes messages, so it runs in a team"):
         await cook(delay=2)  # type: ignore[misc]
+    with pytest.raises(UsageError, match=r"cook\(delay=2\) takes messages"):
+        await gather([cook(delay=2)])  # type: ignore[list-item]
 
 
 async def test_a_recipe_that_is_dropped_is_reported() -> None:

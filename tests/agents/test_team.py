@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import random
+import weakref
 from contextvars import ContextVar
 from typing import Any
 
@@ -130,7 +132,8 @@ async def test_a_message_may_be_handed_out_again_and_a_poisonous_one_is_set_asid
         ref = kitchen.start(unlucky(), deliveries=3)
         poison, soup = await settle([ref.ask(Order("poison")), ref.ask(Order("soup"))])
         assert soup == Ok(Dish("soup"))
-        assert isinstance(poison, Failed) and repr(poison.error.__cause__) == "ValueError('poison')"
+        assert isinstance(poison, Failed)
+        assert repr(poison.error.__cause__) == "ValueError('poison')"
         assert attempts == [1, 2, 3, 1, 2]
         assert [letter.body for letter in kitchen.dead_letters] == [Order("poison")]
 
@@ -208,12 +211,11 @@ async def test_an_agents_calls_count_in_the_budget_around_its_team() -> None:
         async for message in inbox:
             message.reply(await look())
 
-    asked: list[int] = []
+    asked: list[Any] = []
     with budget(calls=3), pytest.raises(TeamFailed, match=r"clerk:0 could not be started anew: .* 3 of 3 calls"):
         async with team() as office:
             ref = office.start(clerk())
-            for _ in range(2):
-                asked.append(await ref.ask(Order("")))  # type: ignore[arg-type]
+            asked += [await ref.ask(Order("")) for _ in range(2)]
             with pytest.raises(BudgetExceeded):
                 office.start(clerk())
             await ref.ask(Order(""))
@@ -540,6 +542,27 @@ async def test_bad_options_are_named() -> None:
             team(**bad)  # type: ignore[arg-type]
 
 
+async def test_a_dead_letter_does_not_keep_what_the_failed_agent_had_at_hand() -> None:
+    class Large:
+        pass
+
+    kept: list[weakref.ref[Large]] = []
+
+    @agent
+    async def hoarder(inbox: Inbox[str]) -> None:
+        large = Large()
+        kept.append(weakref.ref(large))
+        raise ValueError((await inbox.receive()).body)
+
+    async with team() as office:
+        await office.start(hoarder()).tell("a")
+        await turns()
+        gc.collect()
+        assert [letter.body for letter in office.dead_letters] == ["a"]
+        assert office.dead_letters[0].error.__traceback__ is not None  # type: ignore[union-attr]
+        assert kept[0]() is None
+
+
 async def test_wait_returns_when_every_agent_has_ended() -> None:
     log: list[str] = []
     async with team() as office:
@@ -632,3 +655,24 @@ async def test_a_hundred_agents_stop_in_a_few_turns() -> None:
     for ref in refs:
         with pytest.raises(CallError):
             await ref.ask(Order("soup"))
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="eager tasks came with Python 3.12")
+@pytest.mark.parametrize("takes_messages", [True, False])
+def test_agents_that_end_in_their_first_step_are_started_anew_one_after_the_other(takes_messages: bool) -> None:
+    @agent
+    async def brief(inbox: Inbox[Order]) -> None:
+        raise ValueError("at once")
+
+    @agent
+    async def briefer() -> None:
+        raise ValueError("at once")
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        async with team(intensity=2000, period=60) as office:
+            office.start(brief() if takes_messages else briefer())
+            await office.wait()
+
+    with pytest.raises(TeamFailed):
+        asyncio.run(main())

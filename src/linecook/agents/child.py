@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
 from .._core.callframe import CallFrame, shorten
@@ -116,9 +117,15 @@ class Child(Mailbox):
 
     def _ended(self, running: Running[Any] | Recipe[Any]) -> None:
         """One start of it has ended; called in its last step."""
-        if running is self._running and running.outcome is not None:
-            self._running = None
-            self.team.ended(self, running.outcome, by_us=running.reason is not None)
+        if running is not self._running or running.outcome is None or self.outcome is not None:
+            return
+        if running.task is None and not self.team.is_ending:
+            # An eager task has ended in its first step, inside the call that began it: a restart here would nest.
+            running.task = asyncio.current_task()
+            self.team.loop.call_soon(self._ended, running)
+            return
+        self._running = None
+        self.team.ended(self, running.outcome, by_us=running.reason is not None)
 
     def wants_restart(self, outcome: Outcome[Any]) -> bool:
         """Say whether such an end is followed by a new start."""
@@ -147,6 +154,8 @@ class Child(Mailbox):
             self._lose([message for message in held if not message.is_over], None)
             return
         error = None if isinstance(outcome, Ok) else outcome.error
+        if error is not None:  # it is kept, and would keep all that the agent had at hand: 1,000 times
+            clear_frames(error.__traceback__)
         again = [each for each in held if starts_anew and each.deliveries < self.terms.deliveries]
         self._lose([each for each in held if each not in again], error)
         self.put_back(again)

@@ -61,6 +61,10 @@ class Waiter:
         """Say whether what it waits for has come: the task is about to go on."""
         raise NotImplementedError
 
+    def done(self) -> bool:
+        """Say the same, to whoever takes it for a future."""
+        return self._wakeup is None or self.is_woken()
+
 
 class Courier:
     """Wakes the tasks of one loop, in the order in which ``wake`` was called.

@@ -28,13 +28,14 @@ class Inbox(Waiter, Generic[M_co]):
     lock. Each start of the agent has an inbox of its own; the messages that wait are handed over to the next.
     """
 
-    __slots__ = ("_current", "_deadline", "_mailbox")
+    __slots__ = ("_current", "_deadline", "_mailbox", "_outer")
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._loop = mailbox.courier.loop
         self._wakeup = None
         self._current: AnyMessage | list[AnyMessage] | None = None
+        self._outer = mailbox.deadline
         self._deadline: Due | None = None
 
     def __len__(self) -> int:
@@ -83,8 +84,13 @@ class Inbox(Waiter, Generic[M_co]):
         message.deliveries += 1
         mailbox.taken += 1
         self._current = message
-        if message._deadline is not self._deadline:
-            self._follow(message._deadline)
+        deadline: Any = message._deadline  # at and clock are all that a current deadline needs
+        if deadline is not self._deadline:
+            if self._outer is None:
+                self._deadline = deadline
+                current_deadline.set(deadline)
+            else:
+                self._follow(deadline)
         return message
 
     @overload
@@ -190,7 +196,7 @@ class Inbox(Waiter, Generic[M_co]):
     def _follow(self, deadline: Due | None) -> None:
         """Make the deadline of the message at hand what ``remaining`` tells, unless the agent's own is nearer."""
         self._deadline = deadline
-        outer = self._mailbox.deadline
+        outer = self._outer
         nearest: Any = outer if deadline is None or (outer is not None and outer.at <= deadline.at) else deadline
         current_deadline.set(nearest)
 

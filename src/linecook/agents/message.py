@@ -129,10 +129,11 @@ class Message(Waiter, Generic[M_co, R_contra]):
         return self._state != WAITING
 
     def leave(self) -> None:
-        """The sender waits for room no more, and the agent won't see it."""
-        if self._state == WAITING:
+        """The sender waits for room no more, and the agent won't see it, unless it has just taken it."""
+        state = self._state
+        if state in (WAITING, QUEUED):
             self._state = LEFT
-            self._mailbox.forget(WAITING)
+            self._mailbox.forget(state)
 
     @property
     def is_over(self) -> bool:

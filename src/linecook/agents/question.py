@@ -73,7 +73,7 @@ class Question(Message[M_co, R_contra]):
             except BaseException:
                 self.leave()
                 raise
-        self._deadline = None  # which may be this very object
+        self._deadline = None
         if self._error is not None:
             error, self._error = self._error, None
             try:
@@ -99,6 +99,7 @@ class Question(Message[M_co, R_contra]):
         if state >= ANSWERED:
             return
         self._state = LEFT
+        self._deadline = None  # which may be this very object
         if self.waiting:
             self.waiting = False
             self._line.prune()

@@ -130,6 +130,7 @@ class MailboxAgent(Tool[P, None], Generic[M, P]):
         super().__init__(body, asked, is_tool=is_tool)  # type: ignore[arg-type]
         self._call = Recipe
         self.run = _not_without_a_team
+        self.is_bare = False
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Recipe[M]:
         """Make a call without the inbox, which the team supplies; it runs when handed to ``team.start``."""

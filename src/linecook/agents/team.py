@@ -134,11 +134,14 @@ class Team:
         except BaseException:
             self._children.pop(child, None)
             raise
-        return Ref[Any](child)
+        ref: Ref[Any] = Ref(child)  # Ref[Any](...) would take a microsecond more (idle_agents)
+        return ref
 
     def _child_from(self, call: Any, *asked: Any) -> Child:
         frame = call_from(call)
         try:
+            if self._open and asyncio._get_running_loop() is not self.loop:
+                raise UsageError(f"{frame!r} can't be started from here: the team lives on another event loop")
             if not self._open or self._ending is not None:
                 why = "is ending" if self._open else "has ended, or was not entered with 'async with'"
                 raise UsageError(f"{frame!r} can't be started: the team {why}")
@@ -188,6 +191,11 @@ class Team:
                 await waiter
             finally:
                 self._waiters.discard(waiter)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether its agents were asked to end."""
+        return self._ending is not None
 
     def __repr__(self) -> str:
         return f"<Team {self.frame.path}: {len(self._children)} agents>"
@@ -240,7 +248,7 @@ class Team:
             except asyncio.CancelledError as cancelled:
                 error = cancelled.with_traceback(None)
         if self._failure is None:
-            self._ending = reason_of(error) if isinstance(error, asyncio.CancelledError) else "sibling"
+            self._ending = _reason_of(error)
         before = self._requests_of_others()
         await self.end_hard(list(self._children), self._ending or "sibling")
         if self._regrouping is not None:  # it waits for agents, and these have ended
@@ -300,10 +308,11 @@ class Team:
           outcome: how it ended.
           by_us: whether we had asked it to.
         """
-        again = child.regrouping if by_us or child.regrouping else self._is_started_anew(child, outcome)
-        child.settle_messages(outcome, starts_anew=again)
         if child.regrouping and not child.is_stopping and self._ending is None:
-            return  # with its siblings, by whoever ended it
+            child.settle_messages(outcome, starts_anew=True)  # with its siblings, by whoever has ended it
+            return
+        again = not by_us and self._is_started_anew(child, outcome)
+        child.settle_messages(outcome, starts_anew=again)
         if again and child.is_stopping and not child.waiting:
             again = False
         if not again:
@@ -503,6 +512,13 @@ def _check_start(call: CallFrame, terms: Terms) -> None:
             f"{call!r} is a plain coroutine, which can't be started anew: write the function under @agent, or start it "
             "with restart='temporary'"
         )
+
+
+def _reason_of(error: BaseException | None) -> str:
+    """Return why agents are cancelled when *error* leaves the block."""
+    if error is None:
+        return "shutdown"
+    return reason_of(error) if isinstance(error, asyncio.CancelledError) else "sibling"
 
 
 def _how(outcome: Outcome[Any]) -> str:
