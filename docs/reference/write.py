@@ -55,7 +55,7 @@ INNER = {
     "Inbox": "add_done_callback cancel done is_woken at_hand revoke",
     "Message": "add_done_callback cancel done is_woken leave is_over pass_over lose __await__",
     "Subscription": "add_done_callback cancel done is_woken",
-    "Team": "is_ending over drain ended end_for_good end_hard set_aside",
+    "Team": "is_ending is_ending_politely over drain ended end_for_good end_hard fail",
     "Retry": "wants delay",
     "Runtime": "lane meter watch_fanout enter push_exit",
     "VirtualLoop": "time run_in_executor awaits_outside",

@@ -171,7 +171,7 @@ class Child(Mailbox):
             message.lose(error)
 
     def set_aside(self, body: object, why: str, error: BaseException | None) -> None:
-        self.team.set_aside(self, body, why, error)
+        self.team.telling.set_aside(self, body, why, error)
 
     def end(self, outcome: Outcome[Any], why: str) -> None:
         """It has ended for good: nobody will take its messages."""

@@ -6,35 +6,32 @@ The semantics are those of Erlang/OTP's supervisors, which have had forty years 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import Any, Literal, Never, TypeAlias, TypeVar, overload
+from typing import Any, Never, TypeVar, overload
 
 from .._core.callframe import CallFrame, ForeignCall, call_from
 from .._core.context import Due, Frame, current_deadline, current_frame
 from .._core.deadline import check_seconds, move_on_after
 from .._core.endings import reason_of
-from .._core.errors import LinecookError, TeamFailed, UsageError
-from .._core.outcome import Cancelled, Failed, Ok, Outcome
-from .._core.supervise import MAX_RECANCELS, held_back, see_end, supervisor_of
+from .._core.errors import TeamFailed, UsageError
+from .._core.outcome import Cancelled, Outcome
+from .._core.supervise import held_back, see_end
 from .._runtime import current
-from ..observe.voice import Voice
 from ..tools.policies.limit import check_count
-from .child import Child, why_of
+from .child import Child
 from .courier import courier_of
-from .dead_letters import DeadLetter, DeadLetters
+from .dead_letters import DeadLetter
+from .ending import end_hard
 from .intensity import Intensity
 from .mailbox import Full, Restart, Terms
 from .recipe import Recipe
 from .ref import Ref
+from .restarting import Restarting, Strategy
+from .telling import Telling
 
 M = TypeVar("M")
-
-Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
-"""Who is started anew with an agent that failed: nobody else, all, or those that were started after it."""
-
 
 _POLITELY = "stopped"
 
@@ -69,19 +66,14 @@ class Team:
         self.grace = grace
         self.frame = TeamFrame(name)
         self.deadline: Due | None = None
-        self._strategy: Strategy = restart
-        self._intensity = intensity
-        self._children: dict[Child, None] = {}
-        self._dead = DeadLetters()
-        self._voice = Voice()
+        self.children: dict[Child, None] = {}
+        self._restarting = Restarting(self, restart, intensity)
         self._host: asyncio.Task[Any] | None = None
         self._open = False
         self._requests_before = 0
         self._ending: str | None = None  # why its agents are asked to end, once they are
         self._failure: TeamFailed | None = None
         self._woke_host = False
-        self._failed: deque[Child] = deque()
-        self._regrouping: asyncio.Task[None] | None = None
         self._waiters: set[asyncio.Future[None]] = set()
         self._terms: dict[tuple[Any, ...], Terms] = {}
 
@@ -128,11 +120,11 @@ class Team:
           TypeError, ValueError: an option that makes no sense, or arguments that don't fit the agent.
         """
         child = self._child_from(call, restart, capacity, when_full, deliveries)
-        self._children[child] = None
+        self.children[child] = None
         try:
             child.begin()
         except BaseException:
-            self._children.pop(child, None)
+            self.children.pop(child, None)
             raise
         ref: Ref[Any] = Ref(child)  # Ref[Any](...) would take a microsecond more (idle_agents)
         return ref
@@ -161,7 +153,7 @@ class Team:
     @property
     def agents(self) -> list[Ref[Any]]:
         """Those that have not ended for good, in the order of starting."""
-        return [Ref[Any](child) for child in self._children]
+        return [Ref[Any](child) for child in self.children]
 
     @property
     def dead_letters(self) -> list[DeadLetter]:
@@ -169,22 +161,23 @@ class Team:
 
         What was dropped from a full mailbox, what an agent failed on, and what still waited when it ended.
         """
-        return self._dead.latest()
+        return self.telling.dead.latest()
 
     def statistics(self) -> dict[str, Any]:
         """Return how many agents live, restarts in all and the bound, and dead letters in all."""
+        intensity = self._restarting.intensity
         return {
-            "agents": len(self._children),
-            "restarts": self._intensity.total,
-            "intensity": self._intensity.most,
-            "period": self._intensity.period,
-            "dead_letters": self._dead.count,
+            "agents": len(self.children),
+            "restarts": intensity.total,
+            "intensity": intensity.most,
+            "period": intensity.period,
+            "dead_letters": self.telling.dead.count,
         }
 
     async def wait(self) -> None:
         """Wait until every agent has ended for good, or the runtime takes in no new work (Ctrl-C under ``run``)."""
         runtime = current()
-        while self._children and not runtime.draining:
+        while self.children and not runtime.draining:
             waiter = self.loop.create_future()
             self._waiters.add(waiter)
             try:
@@ -193,12 +186,17 @@ class Team:
                 self._waiters.discard(waiter)
 
     @property
+    def is_ending_politely(self) -> bool:
+        """Whether they were, and may handle what waits for them."""
+        return self._ending == _POLITELY
+
+    @property
     def is_ending(self) -> bool:
         """Whether its agents were asked to end."""
         return self._ending is not None
 
     def __repr__(self) -> str:
-        return f"<Team {self.frame.path}: {len(self._children)} agents>"
+        return f"<Team {self.frame.path}: {len(self.children)} agents>"
 
     # -- the block -----------------------------------------------------------------------------------------------
 
@@ -214,8 +212,9 @@ class Team:
             parent.adopt(self.frame)
         self.context: Context = copy_context()
         self.deadline = current_deadline.get()
-        self._runtime = current()
-        self._runtime.watch_fanout(self)
+        runtime = current()
+        runtime.watch_fanout(self)
+        self.telling = Telling(runtime.events)
         self._open = True
         return self
 
@@ -225,7 +224,7 @@ class Team:
         raised = error
         error = await self._finish(error)
         self._open = False
-        self._voice.flush(all_of_it=True)
+        self.telling.flush()
         asked_by_us = self._take_back_our_request()
         failure, self._failure = self._failure, None
         ours = isinstance(error, asyncio.CancelledError) and asked_by_us
@@ -250,9 +249,9 @@ class Team:
         if self._failure is None:
             self._ending = _reason_of(error)
         before = self._requests_of_others()
-        await self.end_hard(list(self._children), self._ending or "sibling")
-        if self._regrouping is not None:  # it waits for agents, and these have ended
-            await see_end([self._regrouping], self.grace)
+        await self.end_hard(list(self.children), self._ending or "sibling")
+        if self._restarting.regrouping is not None:  # it waits for agents, and these have ended
+            await see_end([self._restarting.regrouping], self.grace)
         if self._requests_of_others() > before and (self._woke_host or not isinstance(error, asyncio.CancelledError)):
             return held_back()
         return error
@@ -271,128 +270,30 @@ class Team:
         """Have each agent handle what waits for it and end, the last started first; ``grace`` seconds for all."""
         self._ending = _POLITELY
         with move_on_after(self.grace):
-            for child in reversed(list(self._children)):
+            for child in reversed(list(self.children)):
                 child.stop_soon("its team is ending")
                 await child.wait_unless_restarting()
 
     async def end_hard(self, children: list[Child], reason: str) -> None:
         """Cancel *children*, the last first, and see them end; whoever resists goes to the loop's supervisor."""
-        for child in reversed(children):
-            child.stop_soon("it was stopped")
-            child.cancel(reason)
-        grace = max((child.grace for child in children), default=0.0)
-        for asked in range(1, MAX_RECANCELS + 1):
-            running = {child.task: child for child in children if child.task is not None}
-            left = await see_end(running, grace)
-            if asked == MAX_RECANCELS or not left:
-                self._abandon([running[task] for task in left], reason, asked)
-                break
-            for task in left:
-                task.cancel(reason)
+        await end_hard(children, reason)
         for child in children:
             self.end_for_good(child, Cancelled(reason, child.call, work="not started"), "it was stopped")
-
-    def _abandon(self, children: list[Child], reason: str, asked: int) -> None:
-        for child in children:
-            if child.task is not None:
-                supervisor_of(self.loop).adopt(child.task, child.name, reason, child.grace, asked)
-                child.abandon(reason)
 
     # -- when an agent ends --------------------------------------------------------------------------------------
 
     def ended(self, child: Child, outcome: Outcome[Any], *, by_us: bool) -> None:
-        """One start of *child* has ended; called in the last step of its task.
-
-        Args:
-          child: the agent.
-          outcome: how it ended.
-          by_us: whether we had asked it to.
-        """
-        if child.regrouping and not child.is_stopping and self._ending is None:
-            child.settle_messages(outcome, starts_anew=True)  # with its siblings, by whoever has ended it
-            return
-        again = not by_us and self._is_started_anew(child, outcome)
-        child.settle_messages(outcome, starts_anew=again)
-        if again and child.is_stopping and not child.waiting:
-            again = False
-        if not again:
-            self._say_end(child, outcome)
-            self.end_for_good(child, outcome, why_of(outcome))
-        elif self._intensity.allows(self.loop.time()):
-            self._say_restart(child, outcome)
-            self._start_anew(child)
-        else:
-            why = f"more than {self._intensity}, the last of {child.name}, which {_how(outcome)}"
-            self._fail(child, outcome, why, None if isinstance(outcome, Ok) else outcome.error)
-
-    def _is_started_anew(self, child: Child, outcome: Outcome[Any]) -> bool:
-        """Say whether *child*, which nobody had asked to end, is to be started again.
-
-        While the team ends politely, or it alone is stopped so, that is for the messages that wait still.
-        """
-        if self._ending is None and not child.is_stopping:
-            return child.wants_restart(outcome)
-        politely = self._ending in (None, _POLITELY)
-        return politely and child.terms.restart != "temporary" and not child.is_as_it_should(outcome)
+        """One start of *child* has ended; see ``Restarting.ended``."""
+        self._restarting.ended(child, outcome, by_us=by_us)
 
     def end_for_good(self, child: Child, outcome: Outcome[Any], why: str) -> None:
         """*child* is not started anew; forget it."""
         child.end(outcome, why)
-        self._children.pop(child, None)
-        if not self._children:
+        self.children.pop(child, None)
+        if not self.children:
             self._wake_waiters()
 
-    def _start_anew(self, child: Child) -> None:
-        if self._strategy == "one_for_one" or len(self._children) == 1 or self._ending is not None:
-            self._begin_again(child)
-            return
-        child.regrouping = True
-        self._failed.append(child)
-        if self._regrouping is None:
-            self._regrouping = self.loop.create_task(self._regroup(), context=self.context.copy())
-
-    def _begin_again(self, child: Child) -> None:
-        try:
-            child.begin_again()
-        except LinecookError as error:  # a budget around the team is used up
-            self._fail(child, Failed(error, child.call), f"{child.name} could not be started anew: {error}", error)
-
-    async def _regroup(self) -> None:
-        """End the agents that go with one that failed, the last started first, and start all of them in order."""
-        try:
-            while self._failed and self._ending is None:
-                failed = self._failed.popleft()
-                group = self._group_of(failed)
-                self._failed = deque(other for other in self._failed if other not in group)
-                for child in reversed(group):
-                    child.regrouping = True
-                    await self._end_for_a_while(child)
-                for child in group:
-                    if self._ending is None and child.regrouping and not child.is_stopping and child.task is None:
-                        self._begin_again(child)
-        finally:
-            self._regrouping = None
-
-    def _group_of(self, failed: Child) -> list[Child]:
-        children = list(self._children)
-        if self._strategy == "rest_for_one" and failed in self._children:
-            return children[children.index(failed) :]
-        return children
-
-    async def _end_for_a_while(self, child: Child) -> None:
-        for asked in range(1, MAX_RECANCELS + 1):
-            task = child.task
-            if task is None:
-                return
-            if asked == 1:
-                child.cancel("sibling")
-            else:
-                task.cancel("sibling")
-            if not await see_end([task], child.grace):
-                return
-        self._abandon([child], "sibling", MAX_RECANCELS)
-
-    def _fail(self, child: Child, outcome: Outcome[Any], why: str, cause: BaseException | None) -> None:
+    def fail(self, child: Child, outcome: Outcome[Any], why: str, cause: BaseException | None) -> None:
         """Restarts don't help: end all agents, and tell the block."""
         if self._failure is not None:
             return
@@ -402,39 +303,12 @@ class Team:
         failure.__cause__ = cause
         self._ending = "sibling"
         self.end_for_good(child, outcome, "its team has failed")
-        for other in reversed(list(self._children)):
+        for other in reversed(list(self.children)):
             other.stop_soon("its team has failed")
             other.cancel("sibling")
         if self._host is not None and not self._host.done():
             self._woke_host = True
             self._host.cancel("sibling: the team has failed")
-
-    # -- telling -------------------------------------------------------------------------------------------------
-
-    def set_aside(self, child: Child, body: Any, why: str, error: BaseException | None) -> None:
-        """Keep *body*, which *child* has not handled, as a dead letter."""
-        letter = DeadLetter(body, child.name, why, error, self.loop.time())
-        self._dead.add(letter)
-        events = self._runtime.events
-        if events.heard:
-            events.emit("message.dead", child.call, letter=letter)
-
-    def _say_restart(self, child: Child, outcome: Outcome[Any]) -> None:
-        events = self._runtime.events
-        if events.heard:
-            events.emit("agent.restarted", child.call, outcome=outcome, starts=child.starts)
-        if not isinstance(outcome, Ok):
-            name, error = child.name, outcome.error
-            self._voice.say(("restart", child.call.name), lambda: f"{name} failed and is started anew: {error!r}")
-
-    def _say_end(self, child: Child, outcome: Outcome[Any]) -> None:
-        if self._ending is None and not child.is_stopping and not child.is_as_it_should(outcome):
-            assert not isinstance(outcome, Ok)
-            name, error = child.name, outcome.error
-            events = self._runtime.events
-            if events.heard:
-                events.emit("agent.failed", child.call, outcome=outcome)
-            self._voice.say(("end", child.call.name), lambda: f"{name} failed and is not started anew: {error!r}")
 
     # -- for the runtime -----------------------------------------------------------------------------------------
 
@@ -519,7 +393,3 @@ def _reason_of(error: BaseException | None) -> str:
     if error is None:
         return "shutdown"
     return reason_of(error) if isinstance(error, asyncio.CancelledError) else "sibling"
-
-
-def _how(outcome: Outcome[Any]) -> str:
-    return "returned" if isinstance(outcome, Ok) else f"raised {outcome.error!r}"
