@@ -209,7 +209,7 @@ class Inbox(Waiter, Generic[M_co]):
         """Return the messages that the agent had taken and not answered, deferred ones first."""
         current, self._current = self._current, None
         held = current if isinstance(current, list) else [] if current is None else [current]
-        return [*self._mailbox.give_up_deferred(), *(message for message in held if not message.is_over)]
+        return [*self._mailbox.give_up_deferred(), *(message for message in held if message._state == TAKEN)]
 
     def revoke(self) -> None:
         """Give no more messages: this start has ended, or was given up, whatever tasks it has left behind."""

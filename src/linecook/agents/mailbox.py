@@ -11,7 +11,7 @@ from .._core.callframe import CallFrame, shorten
 from .._core.context import Due
 from .._core.errors import MailboxClosed, Refused
 from .courier import Courier, Waiter
-from .message import QUEUED, WAITING, Message
+from .message import QUEUED, TAKEN, WAITING, Message
 
 Full: TypeAlias = Literal["wait", "refuse", "drop_oldest"]
 """What happens to one message more than a mailbox holds."""
@@ -48,7 +48,7 @@ class _Rare:
     __slots__ = ("deferred", "late", "left_room", "room", "waiters")
 
     def __init__(self) -> None:
-        self.deferred: set[AnyMessage] = set()
+        self.deferred: dict[AnyMessage, None] = {}  # in order
         self.late = self.left_room = 0
         self.room: deque[AnyMessage] | None = None
         self.waiters: list[asyncio.Future[None]] = []
@@ -282,7 +282,8 @@ class Mailbox:
             self.waiting += 1
 
     def drop(self, message: AnyMessage, why: str, error: BaseException) -> None:
-        """Give *message* up: whoever asked gets *error*; what nobody waits on becomes a dead letter."""
+        """Give *message*, which was popped, up: its asker gets *error*; what nobody waits on becomes a dead letter."""
+        message._state = TAKEN  # it is in no line any more
         if not message.is_question:
             self.set_aside(message.body, why, error)
         message.lose(error)
@@ -295,7 +296,7 @@ class Mailbox:
         """Return the questions to which nobody will reply later any more."""
         if self._rare is None:
             return []
-        deferred, self._rare.deferred = self._rare.deferred, set()
+        deferred, self._rare.deferred = self._rare.deferred, {}
         return list(deferred)
 
     def close(self, why: str) -> None:

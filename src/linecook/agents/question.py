@@ -104,7 +104,7 @@ class Question(Message[M_co, R_contra]):
             self.waiting = False
             self._line.prune()
         if state == DEFERRED:
-            self._mailbox.rare.deferred.discard(self)
+            self._mailbox.rare.deferred.pop(self, None)
         elif state != TAKEN:
             self._mailbox.forget(state)
         if error is not None:
@@ -138,7 +138,7 @@ class Question(Message[M_co, R_contra]):
         if self._state >= ANSWERED:
             return self._is_late("reply")
         if self._state == DEFERRED:
-            self._mailbox.rare.deferred.discard(self)
+            self._mailbox.rare.deferred.pop(self, None)
         self._value = value
         self._state = ANSWERED
         if self.waiting:
@@ -170,7 +170,7 @@ class Question(Message[M_co, R_contra]):
     def defer(self) -> None:
         if self._state == TAKEN:
             self._state = DEFERRED
-            self._mailbox.rare.deferred.add(self)
+            self._mailbox.rare.deferred[self] = None
 
     async def send(self, piece: R_contra) -> bool:
         if self._state < ANSWERED:

@@ -16,6 +16,7 @@ from .._core.context import Due, Frame, current_deadline, current_frame
 from .._core.deadline import check_seconds, move_on_after
 from .._core.endings import reason_of
 from .._core.errors import TeamFailed, UsageError
+from .._core.events import Events
 from .._core.outcome import Cancelled, Outcome
 from .._core.supervise import held_back, see_end
 from .._runtime import current
@@ -68,13 +69,14 @@ class Team:
         self.deadline: Due | None = None
         self.children: dict[Child, None] = {}
         self._restarting = Restarting(self, restart, intensity)
+        self.telling = Telling(Events())  # until it is entered, and knows whose events to tell
         self._host: asyncio.Task[Any] | None = None
         self._open = False
         self._requests_before = 0
         self._ending: str | None = None  # why its agents are asked to end, once they are
         self._failure: TeamFailed | None = None
         self._woke_host = False
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._waiters: dict[asyncio.Future[None], None] = {}
         self._terms: dict[tuple[Any, ...], Terms] = {}
 
     # -- for those who use it ------------------------------------------------------------------------------------
@@ -179,11 +181,11 @@ class Team:
         runtime = current()
         while self.children and not runtime.draining:
             waiter = self.loop.create_future()
-            self._waiters.add(waiter)
+            self._waiters[waiter] = None
             try:
                 await waiter
             finally:
-                self._waiters.discard(waiter)
+                self._waiters.pop(waiter, None)
 
     @property
     def is_ending_politely(self) -> bool:
