@@ -22,7 +22,13 @@ def assert_counted(ref: Ref[Any]) -> None:
         queued += message._state == QUEUED
         given_up += message._state != QUEUED
         message, last = message._next, message
-    assert (box.waiting, box._given_up, box._tail) == (queued, given_up, last), (box.waiting, box._given_up, queued, given_up, box._tail is last)
+    assert (box.waiting, box._given_up, box._tail) == (queued, given_up, last), (
+        box.waiting,
+        box._given_up,
+        queued,
+        given_up,
+        box._tail is last,
+    )
     assert given_up <= max(64, queued)
     outside = [] if box._rare is None or box._rare.room is None else box._rare.room
     assert box.waiting_for_room == sum(message._state == WAITING for message in outside)
@@ -50,7 +56,9 @@ class Chaos:
         async def anything(inbox: Inbox[Any]) -> None:
             later: list[Any] = []
             while True:
-                batch = await inbox.receive_many(dice.randrange(1, 4)) if dice.random() < 0.2 else [await inbox.receive()]
+                batch = (
+                    await inbox.receive_many(dice.randrange(1, 4)) if dice.random() < 0.2 else [await inbox.receive()]
+                )
                 for message in batch:
                     await asyncio.sleep(dice.choice([0, 0, 0.01, 0.2]))
                     self.handled[message.body] += 1
@@ -138,5 +146,7 @@ async def test_errors_name_the_agent_and_the_message() -> None:
     async with team(name="office") as office:
         ref = office.start(clerk())
         await ref.wait_closed()
-        with pytest.raises(LinecookError, match=r"office/clerk:0 takes no messages: it has ended\. 'x' was not handled"):
+        with pytest.raises(
+            LinecookError, match=r"office/clerk:0 takes no messages: it has ended\. 'x' was not handled"
+        ):
             await ref.tell("x")

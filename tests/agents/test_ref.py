@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from linecook import Failed, Inbox, Ok, Ref, agent, fail_after, move_on_after, remaining, scope, settle, team, tool
-from linecook.errors import AgentFailed, AsksItself, MailboxClosed, NoReply, Refused, TimedOutError, UsageError
+from linecook.errors import (
+    AgentFailed,
+    AsksItself,
+    MailboxClosed,
+    NestedTool,
+    NoReply,
+    Refused,
+    TimedOutError,
+    UsageError,
+)
 from linecook.testing import VirtualClock
 
 from .menu import Count, Dish, Order, cook, counter
@@ -226,6 +235,20 @@ async def test_a_deadline_breaks_a_circle_and_names_it(clock: VirtualClock) -> N
         while not isinstance(cause, TimedOutError):
             cause = cause.__cause__
         assert "They ask each other: team/polite:0 > team/polite:1 > team/polite:0" in str(cause)
+
+
+async def test_a_tool_asks_no_agent_since_it_would_hold_its_limits_meanwhile() -> None:
+    @tool(limit=1)
+    async def nosy(ref: Ref[Order], how: str) -> Any:
+        if how == "ask":
+            return await ref.ask(Order("soup"))
+        return [piece async for piece in ref.stream(Order("soup"))]
+
+    async with team() as kitchen:
+        ref = kitchen.start(cook())
+        for how in ("ask", "stream"):
+            with pytest.raises(NestedTool, match=r"the tool nosy asks team/cook:0: a tool is a leaf"):
+                await nosy(ref, how)
 
 
 async def test_a_dead_agent_refuses_and_says_why() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .._core.context import Frame, current_frame
 from .._core.deadline import check_seconds
-from .._core.errors import AsksItself, UsageError
+from .._core.errors import AsksItself, NestedTool, UsageError
 from .._core.outcome import Outcome
 from .circle import circle_of
 from .message import WAITING, Ask, Message
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 M_contra = TypeVar("M_contra", contravariant=True)
 R = TypeVar("R")
 
+_NUMBERS = (float, int)
 _running_loop = asyncio._get_running_loop  # None where there is none: a thread that sends gets our words
 
 
@@ -101,6 +103,7 @@ class Ref(Generic[M_contra]):
           NoReply: it took the question and went on without an answer.
           MailboxClosed: it has ended, or is being stopped.
           Refused: its mailbox is full and lets nobody wait, or has dropped the question for a newer message.
+          NestedTool: a tool asks: it is a leaf, and would hold its limits while it waits for an agent.
           AsksItself: the agent asks itself; or agents ask each other in a circle, and no deadline would end it.
           what the agent passed to ``message.fail``.
 
@@ -109,8 +112,11 @@ class Ref(Generic[M_contra]):
         for the answer to a later question.
         """
         mailbox = self._child
-        if timeout is not None and not (type(timeout) is float and timeout >= 0.0):
+        if timeout is not None and not (type(timeout) in _NUMBERS and timeout >= 0):
             check_seconds(timeout, f"timeout of {mailbox.in_words(body)}")
+        frame = current_frame.get()
+        if frame is not None and frame.is_tool:
+            raise _from_a_tool(frame, mailbox)
         question: Question[Any, Any] = Question(body, mailbox)
         if mailbox.reader is None:
             self._check_circle(question, timeout)
@@ -155,6 +161,9 @@ class Ref(Generic[M_contra]):
         Reading raises what ``ask`` raises, after the pieces that came before.
         """
         check_seconds(timeout, "timeout of stream")
+        frame = current_frame.get()
+        if frame is not None and frame.is_tool:
+            raise _from_a_tool(frame, self._child)
         return Replies(self._child, body, timeout, self._check_circle)
 
     async def stop(self, *, grace: float | None = None) -> Outcome[Any]:
@@ -190,6 +199,13 @@ class Ref(Generic[M_contra]):
 
     def __repr__(self) -> str:
         return f"<Ref of {self._child.name}: {self._child.state}>"
+
+
+def _from_a_tool(tool: Frame, mailbox: Child) -> NestedTool:
+    return NestedTool(
+        f"the tool {tool.name} asks {mailbox.name}: a tool is a leaf, and would hold its limits while it waits for an "
+        f"agent. Make {tool.name} an agent, or ask before it is called and pass the answer in."
+    )
 
 
 def _of_another_loop(mailbox: Child) -> UsageError:
