@@ -13,6 +13,8 @@ from ._core.errors import LinecookError as LinecookError
 from ._core.errors import MailboxClosed as MailboxClosed
 from ._core.errors import NestedTool as NestedTool
 from ._core.errors import NoReply as NoReply
+from ._core.errors import NotAllowed as NotAllowed
+from ._core.errors import NotApproved as NotApproved
 from ._core.errors import NotPortable as NotPortable
 from ._core.errors import Refused as Refused
 from ._core.errors import ResourceFailed as ResourceFailed
@@ -36,6 +38,8 @@ __all__ = [
     "MailboxClosed",
     "NestedTool",
     "NoReply",
+    "NotAllowed",
+    "NotApproved",
     "NotPortable",
     "Refused",
     "ResourceFailed",

@@ -11,10 +11,28 @@ from typing import Any
 
 import pytest
 
-from linecook import Cancelled, Failed, Inbox, Ok, Ref, Runtime, agent, budget, move_on_after, run, settle, team, tool
-from linecook._core.context import current_frame, inherited_priority
+from linecook import (
+    Cancelled,
+    Failed,
+    Inbox,
+    Ok,
+    Ref,
+    Runtime,
+    agent,
+    budget,
+    move_on_after,
+    run,
+    settle,
+    team,
+    tenant,
+    tool,
+)
+from linecook._core.context import current_frame, inherited_priority, tenant_here
+from linecook._runtime.operator import cancel
 from linecook.errors import AgentFailed, BudgetExceeded, CallError, MailboxClosed, TeamFailed, UsageError
+from linecook.observe.live.alive import Numbers
 from linecook.testing import VirtualClock
+from tests.aside import aside
 
 from .menu import Count, Dish, Order, cook, counter
 
@@ -220,6 +238,31 @@ async def test_an_agents_calls_count_in_the_budget_around_its_team() -> None:
                 office.start(clerk())
             await ref.ask(Order(""))
     assert asked == [1, 1]
+
+
+async def test_an_agent_works_on_behalf_of_its_teams_tenant() -> None:
+    @agent
+    async def clerk(inbox: Inbox[Any]) -> None:
+        async for message in inbox:
+            message.reply(tenant_here.get()[0])
+
+    with tenant("acme"):
+        async with team() as office:
+            ref = office.start(clerk())
+            with tenant("other"):
+                assert await ref.ask(Order("")) == "acme"
+
+
+async def test_an_agent_that_an_operator_cancels_starts_anew() -> None:
+    async with Runtime(stall=None) as runtime, team() as kitchen:
+        ref = kitchen.start(cook(delay=60))
+        asked = asyncio.create_task(ref.ask(Order("soup")))
+        await asyncio.sleep(0.03)
+        cancelled = await aside(cancel, [runtime], Numbers(), "team/cook:0", "too slow")
+        assert cancelled.ended
+        with pytest.raises(AgentFailed, match=r"operator: too slow"):
+            await asked
+        assert ref.statistics()["starts"] == 2
 
 
 # -- several agents --------------------------------------------------------------------------------------------------

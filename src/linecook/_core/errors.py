@@ -13,6 +13,8 @@ LinecookError
 │   ├─ LaneLost                 the worker died under the call
 │   ├─ Refused                  a bound was reached, and the call was not willing to wait
 │   ├─ BudgetExceeded           a budget is used up, or a call is too deep or one too many for it
+│   ├─ NotAllowed               an agent above the call may call no more than its ``tools=``, and that isn't among them
+│   ├─ NotApproved              whoever was asked didn't approve of the call, with these arguments
 │   ├─ ResourceFailed           a resource could not be opened, or did not close
 │   ├─ MailboxClosed            the agent has ended or is being stopped: it takes no messages any more
 │   ├─ AgentFailed              the agent failed before it had answered
@@ -177,6 +179,28 @@ class BudgetExceeded(CallError):
         return _rebuild, (type(self), self.args, {name: getattr(self, name) for name in names})
 
 
+class NotAllowed(CallError):
+    """An agent that the call runs under has ``tools=``, and this tool or agent is none of them: the call did not begin.
+
+    Attributes:
+      agent: the name of the agent whose ``tools=`` leaves it out.
+    """
+
+    def __init__(self, message: str, *, call: Frame | None = None, work: Work = "not started", agent: str = "") -> None:
+        super().__init__(message, call=call, work=work)
+        self.agent = agent
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, {"work": self.work, "agent": self.agent})
+
+
+class NotApproved(CallError):
+    """Whoever ``approve=`` or ``approving`` asks didn't approve of the call: its body did not begin."""
+
+    def __init__(self, message: str, *, call: Frame | None = None, work: Work = "not started") -> None:
+        super().__init__(message, call=call, work=work)
+
+
 class ResourceFailed(CallError):
     """A resource could not be opened; the original error is ``__cause__``."""
 
@@ -235,6 +259,8 @@ _PUBLIC = (
     LaneLost,
     Refused,
     BudgetExceeded,
+    NotAllowed,
+    NotApproved,
     ResourceFailed,
     MailboxClosed,
     AgentFailed,

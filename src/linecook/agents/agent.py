@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from .._core.context import Priority
 from .._core.errors import UsageError
 from ..tools.decorate import make
 from ..tools.stream import StreamTool
-from ..tools.tool import Options, Tool, check_function, is_async
+from ..tools.tool import BoundTool, Options, Tool, check_function, is_async
 from .inbox import Inbox
 from .recipe import MailboxAgent, takes_messages
 
@@ -45,9 +45,21 @@ def agent(function: Callable[Concatenate[Inbox[M], P], Coroutine[Any, Any, None]
 @overload
 def agent(function: Callable[P, Coroutine[Any, Any, R]], /) -> Tool[P, R]: ...
 @overload
-def agent(*, timeout: float | None = None, grace: float = 0.5, priority: Priority | None = None) -> AgentDecorator: ...
 def agent(
-    function: Any = None, /, *, timeout: float | None = None, grace: float = 0.5, priority: Priority | None = None
+    *,
+    timeout: float | None = None,
+    grace: float = 0.5,
+    priority: Priority | None = None,
+    tools: Sequence[Tool[..., Any] | BoundTool[..., Any]] | None = None,
+) -> AgentDecorator: ...
+def agent(
+    function: Any = None,
+    /,
+    *,
+    timeout: float | None = None,
+    grace: float = 0.5,
+    priority: Priority | None = None,
+    tools: Sequence[Tool[..., Any] | BoundTool[..., Any]] | None = None,
 ) -> Any:
     """Make an async function an agent: orchestration on the event loop that calls tools and agents.
 
@@ -61,11 +73,16 @@ def agent(
         takes messages: it lives as long as its team.
       grace: seconds a cancelled body has for its clean-up.
       priority: ``"interactive"``, ``"normal"`` or ``"batch"``, for it and all it calls; None inherits the caller's.
+      tools: the tools and agents that it may call, and no others; ``[]`` for none, None for no bound of its own. It
+        holds for all that runs under it: an agent that it calls may call what both allow. Anything else raises
+        ``NotAllowed``. It may call itself. A tool is allowed with any ``options``, a method for the instance that it is
+        bound to. Functions that aren't tools run as Python runs them, and messages to other agents are their business:
+        this is a bound for agents that choose among tools, not a sandbox for code.
 
     Raises:
       UsageError, ValueError: at decoration, when the function isn't async or an option makes no sense.
     """
-    asked = Options(timeout=timeout, grace=grace, priority=priority)
+    asked = Options(timeout=timeout, grace=grace, priority=priority, tools=tools)
     if function is None:
         return functools.partial(_make, asked=asked)
     return _make(function, asked)

@@ -16,7 +16,7 @@ from .._core.endings import cancellation_requested, operators_word
 from .._core.errors import UsageError
 from .._core.outcome import Cancelled, Ok, Outcome, failure_from
 from .._core.running import left_of
-from ..tools.call import Call
+from ..tools.call import Call, PermittedCall
 from ..tools.tool import Options, Tool, is_async, is_stream
 from .inbox import Inbox
 
@@ -46,10 +46,11 @@ class Recipe(Call[None], Generic[M]):
         Raises:
           TypeError: the arguments don't fit the function.
           BudgetExceeded: a budget around it refuses the call.
+          NotAllowed: an agent around it may not call this one.
         """
         refusal = self._take(parent)
         if refusal is not None:
-            raise refusal
+            refusal.send(None)  # raises it
         self.inbox = inbox
         self.outcome = self.reason = self.task = None
         self._on_end = on_end
@@ -118,6 +119,12 @@ class Recipe(Call[None], Generic[M]):
             on_end(self)
 
 
+class PermittedRecipe(Recipe[M], PermittedCall[None]):
+    """A call of an agent that takes messages and has ``tools=``."""
+
+    __slots__ = ()
+
+
 def _ignore(_recipe: Recipe[Any]) -> None:
     return
 
@@ -128,7 +135,7 @@ class MailboxAgent(Tool[P, None], Generic[M, P]):
     def __init__(self, body: Callable[Concatenate[Inbox[M], P], Any], asked: Options, *, is_tool: bool = False) -> None:
         _check(body, asked)
         super().__init__(body, asked, is_tool=is_tool)  # type: ignore[arg-type]
-        self._call = Recipe
+        self._call = Recipe if asked.tools is None else PermittedRecipe
         self.run = _not_without_a_team
         self.is_bare = False
 
@@ -154,7 +161,7 @@ def _check(body: Any, asked: Options) -> None:
     if not is_async(body) or is_stream(body):
         kind = "generator (message.send streams an answer)" if is_stream(body) else "plain def"
         raise UsageError(f"{name} takes messages: it is an async def that reads its inbox with 'async for', no {kind}")
-    allowed = Options(grace=asked.grace, priority=asked.priority)
+    allowed = Options(grace=asked.grace, priority=asked.priority, tools=asked.tools)
     wrong = [field for field in Options.__slots__ if getattr(asked, field) != getattr(allowed, field)]
     if wrong:
         raise UsageError(
