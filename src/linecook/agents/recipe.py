@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import re
 from collections.abc import Callable
 from contextvars import Context
 from time import monotonic
@@ -177,9 +176,6 @@ async def _not_without_a_team(call: Call[Any]) -> Any:
     )
 
 
-_INBOX = re.compile(r"(?:\w+\.)*Inbox\b")
-
-
 def takes_messages(function: Any) -> bool:
     """Say whether the first parameter of *function* is an ``Inbox``.
 
@@ -202,7 +198,5 @@ def takes_messages(function: Any) -> bool:
 def _is_inbox(annotation: Any, function: Any) -> bool:
     if not isinstance(annotation, str):
         return (get_origin(annotation) or annotation) is Inbox
-    if _INBOX.match(annotation.strip("'\" ")):
-        return True
-    name = annotation.partition("[")[0]
-    return name.isidentifier() and getattr(function, "__globals__", {}).get(name) is Inbox
+    name = annotation.strip("'\" ").partition("[")[0]
+    return name.rpartition(".")[2] == "Inbox" or getattr(function, "__globals__", {}).get(name) is Inbox

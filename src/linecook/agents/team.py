@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Coroutine
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import Any, Never, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
 from .._core.callframe import CallFrame, ForeignCall, call_from
 from .._core.context import Due, Frame, current_deadline, current_frame
@@ -23,7 +23,6 @@ from .._runtime import current
 from ..tools.policies.limit import check_count
 from .child import Child
 from .courier import courier_of
-from .dead_letters import DeadLetter
 from .ending import end_hard
 from .intensity import Intensity
 from .mailbox import Full, Restart, Terms
@@ -31,6 +30,9 @@ from .recipe import Recipe
 from .ref import Ref
 from .restarting import Restarting, Strategy
 from .telling import Telling
+
+if TYPE_CHECKING:
+    from .dead_letters import DeadLetter
 
 M = TypeVar("M")
 
@@ -163,7 +165,7 @@ class Team:
 
         What was dropped from a full mailbox, what an agent failed on, and what still waited when it ended.
         """
-        return self.telling.dead.latest()
+        return list(self.telling.dead)
 
     def statistics(self) -> dict[str, Any]:
         """Return how many agents live, restarts in all and the bound, and dead letters in all."""
@@ -173,7 +175,7 @@ class Team:
             "restarts": intensity.total,
             "intensity": intensity.most,
             "period": intensity.period,
-            "dead_letters": self.telling.dead.count,
+            "dead_letters": self.telling.dead_in_all,
         }
 
     async def wait(self) -> None:
