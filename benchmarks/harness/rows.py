@@ -20,6 +20,7 @@ ORDER = (
     "fanout_100k",
     "call_overhead",
     "ask_reply",
+    "streamed_reply",
     "topic",
     "idle_agents",
     "restart",

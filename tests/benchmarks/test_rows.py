@@ -48,6 +48,7 @@ CASES: dict[str, tuple[Size, Any, list[Any]]] = {
     "fanout_100k": ({"agents": 3}, [0, 1, 2], [[0, 2, 1], [0, 1], (2, 3), (3, 4)]),
     "call_overhead": ({"calls": 1000}, [500_500], [[500_499], [], [500_500, 500_500]]),
     "ask_reply": ({"pairs": 2, "rounds": 3}, [6, 6], [[6], [6, 5], [3, 3]]),
+    "streamed_reply": ({"answers": 2}, [*range(20)] * 2, [[*range(20)], [*range(20), *range(1, 21)], []]),
     "topic": ({"subscribers": 2, "messages": 3}, [3, 3], [[3], [3, 2], []]),
     "idle_agents": ({"agents": 300}, list(range(1, 101)), [list(range(100)), []]),
     "restart": (
