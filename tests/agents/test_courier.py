@@ -26,7 +26,7 @@ async def test_a_question_and_its_answer_need_no_turn_of_the_loop_each() -> None
         task = asyncio.create_task(count())
         for _ in range(64):
             await ref.ask(Order("soup"))
-        assert 2 <= turns <= 8  # and others have their turn in between
+        assert 2 <= turns <= 40  # not 128; and others have their turn in between
         task.cancel()
         await asyncio.wait([task])
 
@@ -53,22 +53,20 @@ async def test_steps_that_take_long_are_not_taken_in_a_row() -> None:
             time.sleep(0.001)
             message.reply(Dish(""))
 
-    longest = 0.0
+    turns = 0
 
     async def watch() -> None:
-        nonlocal longest
+        nonlocal turns
         while True:
-            before = time.monotonic()
+            turns += 1
             await asyncio.sleep(0)
-            longest = max(longest, time.monotonic() - before)
 
     async with team() as office:
         refs = [office.start(slow()) for _ in range(64)]
         await asyncio.sleep(0)
         task = asyncio.create_task(watch())
-        began = time.monotonic()
         await asyncio.gather(*(ref.ask(Order("")) for ref in refs))
-        assert longest < (time.monotonic() - began) / 2
+        assert turns >= 6  # eight steps of a millisecond, and the loop's other work has its turn
         task.cancel()
         await asyncio.wait([task])
 
