@@ -52,7 +52,7 @@ INNER = {
     "sign adopt __await__",
     "DeadlineScope": "fire whose",
     "Events": "emit",
-    "Inbox": "add_done_callback cancel done is_woken at_hand revoke",
+    "Inbox": "add_done_callback cancel done is_woken at_hand follows revoke",
     "Message": "add_done_callback cancel done is_woken leave is_over pass_over lose __await__",
     "Subscription": "add_done_callback cancel done is_woken",
     "Team": "is_ending is_ending_politely over drain ended end_for_good end_hard fail",

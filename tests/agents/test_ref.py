@@ -221,6 +221,19 @@ async def test_agents_that_ask_each_other_without_a_deadline_are_told() -> None:
         assert "polite:0 > team/polite:1 > team/polite:0" in str(cause)
 
 
+async def test_the_deadline_of_somebody_outside_leaves_no_circle_behind(clock: VirtualClock) -> None:
+    to_second: list[Ref[Order]] = []
+    to_first: list[Ref[Order]] = []
+    async with team(grace=0) as office:
+        first = office.start(polite(to_second, None))
+        second = office.start(polite(to_first, None))
+        to_first.append(first)
+        to_second.append(second)
+        with pytest.raises(AgentFailed):  # and no TimedOutError, with the two waiting for each other for ever
+            await first.ask(Order("a"), timeout=5)
+        assert clock.time() < 1
+
+
 async def test_a_deadline_breaks_a_circle_and_names_it(clock: VirtualClock) -> None:
     to_second: list[Ref[Order]] = []
     to_first: list[Ref[Order]] = []

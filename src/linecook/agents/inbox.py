@@ -203,6 +203,10 @@ class Inbox(Waiter, Generic[M_co]):
     def __repr__(self) -> str:
         return f"<Inbox of {self._mailbox.name}, {self._mailbox.waiting} waiting>"
 
+    def follows(self, deadline: Due) -> bool:
+        """Say whether *deadline* is that of the message at hand."""
+        return self._deadline is deadline
+
     # -- for the team --------------------------------------------------------------------------------------------
 
     def at_hand(self) -> list[AnyMessage]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .._core.context import Frame, current_frame
+from .._core.context import Due, Frame, current_frame
 from .._core.deadline import check_seconds
 from .._core.errors import AsksItself, NestedTool, UsageError
 from .._core.outcome import Outcome
 from .circle import circle_of
 from .message import WAITING, Ask, Message
 from .question import Question
+from .recipe import Recipe
 from .replies import Replies
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class Ref(Generic[M_contra]):
         Args:
           body: the question; delivered at most once, unless the agent was started with ``deliveries`` above 1.
           timeout: seconds until we stop waiting, room in the mailbox and the messages before ours included, ≥ 0; None
-            waits with the nearest deadline.
+            waits with the nearest deadline around us. An agent that asks on behalf of its asker passes
+            ``remaining()``: what he has left tells it when to give up, and never cancels it.
 
         Returns:
           What the agent passed to ``message.reply``.
@@ -139,7 +141,8 @@ class Ref(Generic[M_contra]):
                 f"{mailbox.name} asks itself: it could answer only when it has the answer. Call the function that does "
                 "the work, or tell() the message to do it later."
             )
-        if timeout is None and question._deadline is None:  # pyright: ignore[reportPrivateUsage]
+        deadline = question._deadline  # pyright: ignore[reportPrivateUsage]
+        if timeout is None and (deadline is None or _has_travelled(deadline)):
             circle = circle_of(mailbox, task)
             if circle:
                 raise AsksItself(
@@ -199,6 +202,16 @@ class Ref(Generic[M_contra]):
 
     def __repr__(self) -> str:
         return f"<Ref of {self._child.name}: {self._child.state}>"
+
+
+def _has_travelled(deadline: Due) -> bool:
+    """Say whether *deadline* came with the question that an agent handles here: it tells, and ends nobody's wait."""
+    frame = current_frame.get()
+    while frame is not None:
+        if isinstance(frame, Recipe):
+            return frame.inbox.follows(deadline)
+        frame = frame.parent
+    return False
 
 
 def _from_a_tool(tool: Frame, mailbox: Child) -> NestedTool:
