@@ -15,7 +15,7 @@ from tests.checkers import mypy, pyright
 
 MENU = """
     run tool agent resource call_key gather settle as_completed first scope fail_after move_on_after remaining
-    Limit Retry charge budget tenant team Inbox Ask Ref Topic
+    merge Limit Retry charge budget tenant approving team Inbox Ask Ref Topic
     Ok Failed TimedOut Cancelled Outcome Settled Call Runtime install
 """.split()  # a name enters with the issue that builds it
 
@@ -25,6 +25,9 @@ ROOMS = {  # the named rooms; errors is held to the classes themselves, below
         "Audit AuditReport Finding CancelledCall LiveCall LiveCalls LiveCount Remote processes "
         "Board Event Events Facts HoldProbe JSONLines LaneFacts Place PlacementReport ProgressLines Row Snapshot Stall "
         "StallCount StallFacts StallWatch ToolFacts render wants_board".split()
+    ),
+    "linecook.patterns": (
+        "Blackboard HandOff Job Reviewed best_of blackboard critic_loop debate hand_off map_reduce race supervise vote".split()
     ),
     "linecook.testing": ["VirtualClock", "VirtualLoop"],
     "linecook.testing.server": ["FAULTS", "Phase", "Seen", "Server", "server"],

@@ -25,10 +25,10 @@ WIDTH = 100  # columns of a signature on one line
 # The menu in the order in which a newcomer meets it; what stands on no list comes last. Other rooms: by name.
 GROUPS = {
     "Tools, agents, programs": "tool agent run resource call_key Call",
-    "Many at once": "gather settle as_completed first",
+    "Many at once": "gather settle as_completed first merge",
     "Outcomes": "Outcome Ok Failed TimedOut Cancelled Settled",
     "Scopes and deadlines": "scope fail_after move_on_after remaining",
-    "Policies": "Limit Retry",
+    "Policies": "Limit Retry approving",
     "Agents that talk": "team Inbox Ask Ref Topic",
     "The runtime": "Runtime install",
 }
@@ -61,7 +61,7 @@ INNER = {
     "VirtualLoop": "time run_in_executor awaits_outside",
 }
 NOT_MADE = {"Call", "Inbox", "Ref", "Settled"}  # public classes that users get and don't make
-ROOMS = ("linecook", "linecook.errors", "linecook.observe", "linecook.testing")
+ROOMS = ("linecook", "linecook.errors", "linecook.observe", "linecook.patterns", "linecook.testing")
 PUBLIC = {name for room in ROOMS for name in importlib.import_module(room).__all__}
 
 

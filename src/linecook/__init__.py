@@ -29,6 +29,8 @@ from .tools.decorate import tool as tool
 from .tools.many import first as first
 from .tools.many import gather as gather
 from .tools.many import settle as settle
+from .tools.merge import merge as merge
+from .tools.policies.approve import approving as approving
 from .tools.policies.budget import budget as budget
 from .tools.policies.budget import charge as charge
 from .tools.policies.budget import tenant as tenant
@@ -54,6 +56,7 @@ __all__ = [
     "TimedOut",
     "Topic",
     "agent",
+    "approving",
     "as_completed",
     "budget",
     "call_key",
@@ -62,6 +65,7 @@ __all__ = [
     "first",
     "gather",
     "install",
+    "merge",
     "move_on_after",
     "remaining",
     "resource",
@@ -75,12 +79,13 @@ __all__ = [
 
 if _t.TYPE_CHECKING:
     from . import observe as observe
+    from . import patterns as patterns
     from . import testing as testing
 else:
 
     def __getattr__(name):
         """Import a named room when it is first asked for, so that ``import linecook as lc`` is enough."""
-        if name in ("observe", "testing"):
+        if name in ("observe", "patterns", "testing"):
             import importlib
 
             return importlib.import_module(f"{__name__}.{name}")

@@ -22,6 +22,7 @@ from ._core.errors import TeamFailed as TeamFailed
 from ._core.errors import TimedOutError as TimedOutError
 from ._core.errors import TooManyFailures as TooManyFailures
 from ._core.errors import TooSlow as TooSlow
+from ._core.errors import Undecided as Undecided
 from ._core.errors import UsageError as UsageError
 
 __all__ = [
@@ -47,5 +48,6 @@ __all__ = [
     "TimedOutError",
     "TooManyFailures",
     "TooSlow",
+    "Undecided",
     "UsageError",
 ]

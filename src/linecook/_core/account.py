@@ -359,7 +359,7 @@ def _agents_above(call: CallFrame, account: Account) -> list[str]:
     names: list[str] = []
     frame = call.parent
     while frame is not None and not (frame.is_budget and frame.account is account):
-        if isinstance(frame, CallFrame) and not isinstance(frame, ForeignCall):
+        if isinstance(frame, CallFrame) and not (isinstance(frame, ForeignCall) or frame.is_fan_out):
             names.append(frame.name)
         frame = frame.parent
     return names

@@ -21,6 +21,7 @@ LinecookError
 │   ├─ NoReply                  the agent went on to its next message without an answer to this one
 │   └─ TooSlow                  a subscriber of a topic was too far behind, and is cut off, as it had asked for
 ├─ TeamFailed                 more agents of a team failed than its intensity allows; the last failure is its cause
+├─ Undecided                  a pattern of ``linecook.patterns`` came to its end or its bound without an answer
 ├─ TooManyFailures            ``fail_on`` was reached; ``.settled`` holds the outcomes so far
 └─ Interrupted                Ctrl-C or shutdown came before every item had started
 
@@ -225,6 +226,10 @@ class TeamFailed(LinecookError):
     """More agents of a team had to be restarted than its intensity allows; the last failure is ``__cause__``."""
 
 
+class Undecided(LinecookError):
+    """Agents worked together, and came to their end or their bound without an answer; the message says how."""
+
+
 class TooManyFailures(LinecookError):
     """``fail_on`` was reached: the rest was cancelled, and nothing that had ended is lost.
 
@@ -267,6 +272,7 @@ _PUBLIC = (
     NoReply,
     TooSlow,
     TeamFailed,
+    Undecided,
     TooManyFailures,
     Interrupted,
 )

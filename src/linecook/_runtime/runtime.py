@@ -237,8 +237,8 @@ class Runtime:
     def start(self, call: Coroutine[Any, Any, T]) -> Handle[T]:
         """Start *call* in the background; ``aclose`` waits for it, boundedly.
 
-        It outlives whoever starts it, and isn't bound to the deadlines and budgets around this call. It may call no more
-        than the agent that starts it may, and is asked about as that one's calls are.
+        It outlives whoever starts it, and isn't bound to the deadlines and budgets around this call. It may call no
+        more than the agent that starts it may, and is asked about as that one's calls are.
         A failure is logged, unless somebody awaits the handle when the call ends.
 
         Raises:

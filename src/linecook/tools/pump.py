@@ -108,7 +108,7 @@ class Pump:
             if parent.is_tool:
                 raise nested(parent, self.tool)
             parent.adopt(self.frame)
-            refusal = None if parent.account is None else parent.account.admit(self.frame)
+            refusal = None if parent.account is None or self.frame.is_fan_out else parent.account.admit(self.frame)
             if refusal is not None:
                 raise refusal
         if self.tool.permission is not None:

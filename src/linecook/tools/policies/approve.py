@@ -27,14 +27,16 @@ if TYPE_CHECKING:
 
 
 def approving(approve: Callable[[Call[Any]], Awaitable[bool | str]]) -> Approving:
-    """Have *approve* asked before any tool with effects runs inside a block: ``with approving(ask_a_person):``.
+    """Ask before any tool with effects runs inside a block.
+
+    ``with approving(ask_a_person):``; ``async with`` does the same.
 
     Args:
       approve: an async function, a tool or an agent. It is shown the call (``call.name``, ``call.arguments``,
         ``call.path``; printed, it reads like the call in the program) and returns True to let it run. Anything else
         refuses it: False, or text that says why.
 
-    Tools with effects are those that don't say ``effect="read"``; ``@tool(approve=...)`` asks for a tool of either kind.
+    Tools with effects are those that don't say ``effect="read"``; ``@tool(approve=...)`` asks for any tool.
     Blocks inside one another all ask, the nearest first, and a tool's own ``approve`` after them: the first that
     refuses is the last that is asked.
 
@@ -207,8 +209,8 @@ def _copies(call: CallFrame, tool: Tool[Any, Any]) -> tuple[tuple[Any, ...], Map
         return tuple(args), {name: _copy(value, {}) for name, value in call.kwargs.items()}
     except Exception as error:
         raise NotApproved(
-            f"{call!r} did not run: its arguments can't be copied ({type(error).__name__}: {error}), so what is approved "
-            "could differ from what runs. Pass plain data, or give the class a __deepcopy__.",
+            f"{call!r} did not run: its arguments can't be copied ({type(error).__name__}: {error}), so what "
+            "is approved could differ from what runs. Pass plain data, or give the class a __deepcopy__.",
             call=call,
         ) from error
 
@@ -219,29 +221,30 @@ def _is_method_of(value: object, tool: Tool[Any, Any]) -> bool:
 
 def _copy(value: Any, seen: dict[int, Any]) -> Any:
     """Return a copy of *value* as far as it compares by value; *seen* maps what was copied already, by id."""
-    kind: Any = type(value)
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]
+    made: Any
     if id(value) in seen:
         return seen[id(value)]
     if kind is list:
-        made: Any = seen[id(value)] = []
+        made = seen[id(value)] = list[Any]()
         made.extend(_copy(item, seen) for item in value)
-        return made
-    if kind is dict:
-        made = seen[id(value)] = {}
+    elif kind is dict:
+        made = seen[id(value)] = dict[Any, Any]()
         made.update((_copy(key, seen), _copy(item, seen)) for key, item in value.items())
-        return made
-    if kind in (tuple, set, frozenset):
-        return kind([_copy(item, seen) for item in value])
-    if callable(value) or not _compares_by_value(kind):
-        return value
-    if dataclasses.is_dataclass(kind):
+    elif kind in (tuple, set, frozenset):
+        remake: Any = kind
+        made = remake([_copy(item, seen) for item in value])
+    elif callable(value) or not _compares_by_value(kind):
+        made = value
+    elif dataclasses.is_dataclass(kind):
         made = seen[id(value)] = copy.copy(value)
         for field in dataclasses.fields(kind):
             if hasattr(value, field.name):
                 object.__setattr__(made, field.name, _copy(getattr(value, field.name), seen))
-        return made
-    return copy.deepcopy(value)
+    else:
+        made = copy.deepcopy(value)
+    return made
 
 
-def _compares_by_value(kind: type) -> bool:
+def _compares_by_value(kind: type[Any]) -> bool:
     return any("__eq__" in one.__dict__ for one in kind.__mro__[:-1])
