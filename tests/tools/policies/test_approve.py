@@ -259,6 +259,63 @@ async def test_who_is_asked_may_be_a_tool_that_nobody_is_asked_about() -> None:
     assert purse.spent.calls == 1
 
 
+async def test_who_is_asked_may_have_to_ask_in_turn() -> None:
+    asked: list[str] = []
+
+    async def boss(call: Call[Any]) -> bool:
+        asked.append("boss")
+        return True
+
+    @tool(approve=boss)
+    async def clerk(call: Call[Any]) -> bool:
+        asked.append("clerk")
+        return True
+
+    with approving(clerk):
+        assert await pay(1.0) == 1.0
+    assert asked == ["boss", "clerk"]
+
+
+async def test_a_call_is_answered_in_time_though_whoever_approves_resists() -> None:
+    answered = asyncio.Event()
+
+    async def stubborn(call: Call[Any]) -> bool:
+        while not answered.is_set():
+            try:
+                await answered.wait()
+            except asyncio.CancelledError:
+                continue
+        return True
+
+    async with asyncio.timeout(10):
+        with pytest.raises(TimedOutError):
+            await pay.options(approve=stubborn, timeout=0.02, grace=0.02)(1.0)
+    answered.set()
+    await asyncio.sleep(0.01)
+    assert ran == []
+
+
+async def test_when_the_caller_leaves_whoever_approves_is_told() -> None:
+    told: list[bool] = []
+    begun = asyncio.Event()
+
+    async def patient(call: Call[Any]) -> bool:
+        try:
+            begun.set()
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            told.append(True)
+            raise
+        return True
+
+    paying = asyncio.create_task(pay.options(approve=patient)(1.0))
+    await begun.wait()
+    paying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await paying
+    assert (told, ran) == ([True], [])
+
+
 async def test_a_stream_waits_for_approval_too() -> None:
     @tool
     async def print_labels(count: int) -> AsyncIterator[int]:

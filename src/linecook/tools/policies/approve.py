@@ -10,6 +10,7 @@ import asyncio
 import copy
 import dataclasses
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Token
 from types import TracebackType
@@ -18,12 +19,16 @@ from typing import TYPE_CHECKING, Any
 from ..._core.account import Account, AccountFrame, Approver, account_of, say_nothing
 from ..._core.callframe import CallFrame, shorten
 from ..._core.context import Frame, current_frame, frame_here
+from ..._core.endings import reason_of
 from ..._core.errors import NotApproved, UsageError
+from ..._core.supervise import see_end, supervisor_of
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..placement import Runner
     from ..tool import Tool
+
+_log = logging.getLogger("linecook")
 
 
 def approving(approve: Callable[[Call[Any]], Awaitable[bool | str]]) -> Approving:
@@ -158,8 +163,8 @@ def wants_asking(call: CallFrame, tool: Tool[Any, Any]) -> bool:
 
 
 def _approvers(call: CallFrame, tool: Tool[Any, Any]) -> list[Approver]:
-    account = account_of(call.parent) if tool.asked.effect != "read" else None
-    around = () if account is None or not tool.is_tool else account.approvers
+    account = call.account  # its own and not the nearest above: whoever approves stands outside what bounds the call
+    around = () if account is None or not tool.is_tool or tool.asked.effect == "read" else account.approvers
     return [*around, *filter(None, [tool.asked.approve])]
 
 
@@ -176,23 +181,39 @@ async def wait_approved(call: CallFrame, tool: Tool[Any, Any]) -> None:
     token = current_frame.set(AskingFrame(call))
     try:
         for approve in _approvers(call, tool):
-            await _ask(approve, call)
+            await _ask(approve, call, tool.asked.grace)
     finally:
         current_frame.reset(token)
         call.queued += loop.time() - began
         call.args, call.kwargs = kept
 
 
-async def _ask(approve: Approver, call: CallFrame) -> None:
+async def _ask(approve: Approver, call: CallFrame, grace: float) -> None:
     shown = repr(call)
     name = getattr(approve, "__qualname__", type(approve).__name__)
     asked: Any = approve(call)
     if not inspect.isawaitable(asked):
         raise UsageError(f"{name}, asked about {shown}, returned {asked!r} at once; it must be an async function")
-    answer: Any = await asked
+    answer: Any = await _answer(asked, shown, grace)
     if answer is not True:
         why = "refused" if answer is False else f"refused: {answer}" if isinstance(answer, str) else _no_answer(answer)
         raise NotApproved(f"{shown} did not run: {name} was asked, and {why}", call=call)
+
+
+async def _answer(asked: Awaitable[Any], shown: str, grace: float) -> Any:
+    """Wait for *asked* in a task of its own: the call is answered in time, also when whoever approves resists."""
+    task: asyncio.Task[Any] = asyncio.ensure_future(asked)
+    try:
+        await asyncio.wait([task])
+    except (asyncio.CancelledError, GeneratorExit) as error:
+        task.cancel(reason_of(error) if isinstance(error, asyncio.CancelledError) else "caller")
+        is_closed = isinstance(error, GeneratorExit)  # then nothing may be waited for
+        if is_closed or await see_end([task], grace):
+            supervisor_of(task.get_loop()).adopt(task, f"approval of {shown}", "caller", grace)
+        elif not task.cancelled() and (failure := task.exception()) is not None:
+            _log.warning("the approval of %s was cancelled, and failed in its clean-up", shown, exc_info=failure)
+        raise
+    return task.result()
 
 
 def _no_answer(answer: object) -> str:
