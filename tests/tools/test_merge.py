@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from linecook import agent, budget, merge, tool
+from linecook import Ask, Inbox, agent, budget, merge, team, tool
 from linecook.errors import UsageError
 
 
@@ -116,6 +116,26 @@ async def test_tools_on_threads_merge_too() -> None:
 
     found = [piece async for _, piece in merge([lines("a"), lines("b")])]
     assert sorted(found) == ["a 0", "a 1", "a 2", "b 0", "b 1", "b 2"]
+
+
+class Explain(Ask[str]):
+    pass
+
+
+@agent
+async def tutor(inbox: Inbox[Explain], name: str) -> None:
+    async for message in inbox:
+        for number in range(3):
+            await message.send(f"{name} {number}")
+
+
+async def test_answers_of_agents_that_take_messages_merge_too() -> None:
+    async with team() as school:
+        ann, bob = school.start(tutor("ann")), school.start(tutor("bob"))
+        pieces = merge({"ann": ann.stream(Explain()), "bob": bob.stream(Explain())})
+        found = [pair async for pair in pieces]
+    for name in ("ann", "bob"):
+        assert [piece for told, piece in found if told == name] == [f"{name} {number}" for number in range(3)]
 
 
 async def test_a_merge_counts_as_no_agent_and_its_streams_count_once() -> None:
