@@ -61,9 +61,11 @@ async def write(part: str, who: str, count: int, wait: float) -> AsyncIterator[s
         if part == "wine" and who.startswith("spilt"):
             raise ValueError("spilt")
     finally:
-        await asyncio.sleep(0.05)
-        alive.discard(name)
-        note(f"{name} ended")
+        try:
+            await asyncio.sleep(0.05)
+        finally:  # it may be cancelled here, if another part fails when this one is about to end by itself
+            alive.discard(name)
+            note(f"{name} ended")
 
 
 def event(part: str, piece: object) -> str:
