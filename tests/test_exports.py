@@ -15,8 +15,9 @@ from tests.checkers import mypy, pyright
 
 MENU = """
     run tool agent resource call_key gather settle as_completed first scope fail_after move_on_after remaining
-    Shared SharedMap transaction
-    Limit Retry charge budget tenant Ok Failed TimedOut Cancelled Outcome Settled Call Runtime install
+    merge Shared SharedMap transaction
+    Limit Retry charge budget tenant approving team Inbox Ask Ref Topic
+    Ok Failed TimedOut Cancelled Outcome Settled Call Runtime install
 """.split()  # a name enters with the issue that builds it
 
 ROOMS = {  # the named rooms; errors is held to the classes themselves, below
@@ -30,6 +31,10 @@ ROOMS = {  # the named rooms; errors is held to the classes themselves, below
     "linecook.testing": (
         "Exploration Failure OneMoreAwait VirtualClock VirtualLoop answers explore fake hangs late outside raises "
         "replay says_429 twice".split()
+    ),
+    "linecook.patterns": (
+        "Blackboard HandOff Job Reviewed best_of blackboard critic_loop debate hand_off map_reduce race supervise "
+        "vote".split()
     ),
     "linecook.testing.server": ["FAULTS", "Phase", "Seen", "Server", "server"],
 }

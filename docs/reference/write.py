@@ -25,11 +25,12 @@ WIDTH = 100  # columns of a signature on one line
 # The menu in the order in which a newcomer meets it; what stands on no list comes last. Other rooms: by name.
 GROUPS = {
     "Tools, agents, programs": "tool agent run resource call_key Call",
-    "Many at once": "gather settle as_completed first",
+    "Many at once": "gather settle as_completed first merge",
     "Outcomes": "Outcome Ok Failed TimedOut Cancelled Settled",
     "Scopes and deadlines": "scope fail_after move_on_after remaining",
     "Shared state": "Shared SharedMap transaction",
-    "Policies": "Limit Retry charge budget tenant",
+    "Policies": "Limit Retry charge budget tenant approving",
+    "Agents that talk": "team Inbox Ask Ref Topic",
     "The runtime": "Runtime install",
 }
 # What the names of the menu hand out; nobody imports these.
@@ -37,6 +38,11 @@ HANDED_OUT = {
     "linecook.tools.tool": "Tool BoundTool",
     "linecook.tools.stream": "Stream",
     "linecook._core.scope": "Scope Handle",
+    "linecook.agents.team": "Team",
+    "linecook.agents.message": "Message",
+    "linecook.agents.dead_letters": "DeadLetter",
+    "linecook.agents.replies": "Replies",
+    "linecook.agents.topic": "Subscription",
     "linecook._core.deadline": "DeadlineScope",
     "linecook._core.callframe": "Times",
     "linecook._runtime.install": "Installed",
@@ -53,14 +59,25 @@ INNER = {
     "DeadlineScope": "fire whose",
     "Draft": "close",
     "Events": "emit",
+    "Inbox": "add_done_callback cancel done is_woken at_hand follows revoke",
+    "Message": "add_done_callback cancel done is_woken leave is_over pass_over lose __await__",
+    "Subscription": "add_done_callback cancel done is_woken",
+    "Team": "is_ending is_ending_politely over drain ended end_for_good end_hard fail",
     "Retry": "wants delay",
     "Shared": "where",
     "SharedMap": "where",
     "Runtime": "lane meter watch_fanout enter push_exit",
     "VirtualLoop": "time run_in_executor awaits_outside",
 }
-NOT_MADE = {"Call", "Settled"}  # public classes that users get and don't make
-ROOMS = ("linecook", "linecook.errors", "linecook.observe", "linecook.testing", "linecook.testing.server")
+NOT_MADE = {"Call", "Inbox", "Ref", "Settled"}  # public classes that users get and don't make
+ROOMS = (
+    "linecook",
+    "linecook.errors",
+    "linecook.observe",
+    "linecook.patterns",
+    "linecook.testing",
+    "linecook.testing.server",
+)
 PUBLIC = {name for room in ROOMS for name in importlib.import_module(room).__all__}
 
 

@@ -17,6 +17,11 @@ from ._runtime import Runtime as Runtime
 from ._runtime import install as install
 from ._runtime import run as run
 from .agents.agent import agent as agent
+from .agents.inbox import Inbox as Inbox
+from .agents.message import Ask as Ask
+from .agents.ref import Ref as Ref
+from .agents.team import team as team
+from .agents.topic import Topic as Topic
 from .state.shared import Shared as Shared
 from .state.store import SharedMap as SharedMap
 from .state.transactions import transaction as transaction
@@ -27,6 +32,8 @@ from .tools.decorate import tool as tool
 from .tools.many import first as first
 from .tools.many import gather as gather
 from .tools.many import settle as settle
+from .tools.merge import merge as merge
+from .tools.policies.approve import approving as approving
 from .tools.policies.budget import budget as budget
 from .tools.policies.budget import charge as charge
 from .tools.policies.budget import tenant as tenant
@@ -37,19 +44,24 @@ from .tools.resource import resource as resource
 __version__ = "0.1.0"
 
 __all__ = [
+    "Ask",
     "Call",
     "Cancelled",
     "Failed",
+    "Inbox",
     "Limit",
     "Ok",
     "Outcome",
+    "Ref",
     "Retry",
     "Runtime",
     "Settled",
     "Shared",
     "SharedMap",
     "TimedOut",
+    "Topic",
     "agent",
+    "approving",
     "as_completed",
     "budget",
     "call_key",
@@ -58,12 +70,14 @@ __all__ = [
     "first",
     "gather",
     "install",
+    "merge",
     "move_on_after",
     "remaining",
     "resource",
     "run",
     "scope",
     "settle",
+    "team",
     "tenant",
     "tool",
     "transaction",
@@ -71,12 +85,13 @@ __all__ = [
 
 if _t.TYPE_CHECKING:
     from . import observe as observe
+    from . import patterns as patterns
     from . import testing as testing
 else:
 
     def __getattr__(name):
         """Import a named room when it is first asked for, so that ``import linecook as lc`` is enough."""
-        if name in ("observe", "testing"):
+        if name in ("observe", "patterns", "testing"):
             import importlib
 
             return importlib.import_module(f"{__name__}.{name}")

@@ -15,6 +15,7 @@ from benchmarks.rows.explore_suite import Found, programs
 from benchmarks.rows.hung_processes import warm
 from benchmarks.rows.interactive_under_load import Log
 from benchmarks.rows.limit_tokens import Log as Spent
+from benchmarks.rows.restart import Result as Crashes
 from benchmarks.rows.shared_tracked import BATCH
 
 Size = dict[str, Any]
@@ -51,6 +52,20 @@ CASES: dict[str, tuple[Size, Any, list[Any]]] = {
     ),
     "fanout_100k": ({"agents": 3}, [0, 1, 2], [[0, 2, 1], [0, 1], (2, 3), (3, 4)]),
     "call_overhead": ({"calls": 1000}, [500_500], [[500_499], [], [500_500, 500_500]]),
+    "ask_reply": ({"pairs": 2, "rounds": 3}, [6, 6], [[6], [6, 5], [3, 3]]),
+    "streamed_reply": ({"answers": 2}, [*range(20)] * 2, [[*range(20)], [*range(20), *range(1, 21)], []]),
+    "topic": ({"subscribers": 2, "messages": 3}, [3, 3], [[3], [3, 2], []]),
+    "idle_agents": ({"agents": 300}, list(range(1, 101)), [list(range(100)), []]),
+    "restart": (
+        {"crashes": 1},
+        Crashes(2, [(0, 1)], [(0, 2)], [(0, 1)], [(0, 2)]),
+        [
+            Crashes(3, [(0, 1)], [(0, 2)], [(0, 1)], [(0, 2)]),
+            Crashes(2, [(0, 1), (0, 1)], [(0, 2)], [(0, 1)], [(0, 2)]),
+            Crashes(2, [(0, 1)], [], [(0, 1)], [(0, 2)]),
+            Crashes(1, [(0, 1)], [], [(0, 1)], []),
+        ],
+    ),
     "http_agents": ({"agents": 2, "waves": 1}, [[5, 25]], [[[5, 5]], [], [[5, 25], [5, 25]]]),
     "limit_uncontended": ({"calls": 1000}, [500_500], [[500_499], [], [500_500, 500_500]]),
     "limit_adaptive": ({"agents": 9, "phase_s": 1.0}, (500, 3), [(5, 0), (700, 0)]),

@@ -9,19 +9,23 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from .callframe import CallFrame, ForeignCall
-from .context import Frame
-from .errors import BudgetExceeded
+from .context import Frame, frame_here
+from .errors import BudgetExceeded, NotAllowed
 from .events import Events
+from .permission import Permission
 from .purse import KINDS, UNITS, Charge, Kind, Purse, in_words, shown, shown_of
 
 _PRICES: tuple[Kind, ...] = ("usd", "tokens")  # what attempts cost
 _NAMES = 6  # calls named in the error for too deep a recursion
+
+Approver = Callable[[Any], Awaitable["bool | str"]]
+"""Says whether a call may run: True, or False, or why not."""
 
 _Tasks = WeakKeyDictionary["asyncio.Task[Any]", "ReferenceType[CallFrame]"]
 
@@ -62,13 +66,17 @@ class Account:
       depth: most agents nested in one another under it; None for no bound.
       fan_out: most calls of one fan-out, and most that one agent may have under way at once; None for no bound.
       tell_low: told when ``LOW`` of a grant is spent, outside the lock, wherever it happens.
+      permission: what may be called at all; None for no bound.
+      approver: who is asked before a tool with effects runs; None for nobody.
 
     Attributes:
       closed: whether its block was left; what outlives that stays bound by it.
+      approvers: who is asked, here and in the accounts around; the nearest first.
     """
 
     __slots__ = (
-        "_bounded", "_capped", "_tell_low", "_under_way", "closed", "depth", "fan_out", "name", "outer", "purses",
+        "_bounded", "_capped", "_permissions", "_tell_low", "_under_way",
+        "approvers", "closed", "depth", "fan_out", "name", "outer", "purses",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +87,8 @@ class Account:
         depth: int | None,
         fan_out: int | None,
         tell_low: Callable[[Low], None],
+        permission: Permission | None = None,
+        approver: Approver | None = None,
     ) -> None:
         self.name = name
         self.outer = outer
@@ -97,6 +107,12 @@ class Account:
             kind for kind in KINDS if any(one.purses[kind].grant is not None for one in around)
         ]
         self._capped = [one for one in around if one.depth is not None or one.fan_out is not None]
+        self._permissions: list[Permission] = [] if outer is None else outer._permissions
+        if permission is not None:
+            self._permissions = [permission, *self._permissions]
+        self.approvers: tuple[Approver, ...] = () if outer is None else outer.approvers
+        if approver is not None:
+            self.approvers = (approver, *self.approvers)
 
     def open(self) -> None:
         """Set the grants aside in the accounts around."""
@@ -127,11 +143,25 @@ class Account:
             low += self._spend(frame, "tokens", charge.tokens_in + charge.tokens_out)
         self._tell(low)
 
-    def admit(self, call: CallFrame) -> BudgetExceeded | None:
+    def without_grants(self) -> Account | None:
+        """Return an account that allows no more than this one, and asks the same, and bounds nothing; None: no need.
+
+        For what outlives every budget, and must not outlive what it is allowed.
+        """
+        if not self._permissions and not self.approvers:
+            return None
+        free = Account(self.name, None, {}, None, None, say_nothing)
+        free._permissions, free.approvers = self._permissions, self.approvers
+        return free
+
+    def admit(self, call: CallFrame) -> BudgetExceeded | NotAllowed | None:
         """Count *call*, which is about to begin; or return why it may not.
 
         On the loop's thread, where calls begin.
         """
+        for permission in self._permissions:
+            if not permission.allows(call):
+                return permission.refusal(call)
         with _lock:
             refusal = self._refusal(call)
             low = self._spend(call, "calls", 1) if refusal is None else None
@@ -269,6 +299,31 @@ class AccountFrame(Frame):
         return
 
 
+def say_nothing(_low: Low) -> None:
+    """For accounts without grants, of which nothing can be low."""
+
+
+class BackgroundFrame(Frame):
+    """The top of what is started in the background by a call that may not do everything."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        return "background"
+
+
+def background_frame() -> Frame | None:
+    """Return what work runs under that outlives the call under way here; None when that one may call anything."""
+    account = account_of(frame_here())
+    free = None if account is None else account.without_grants()
+    if free is None:
+        return None
+    frame = BackgroundFrame()
+    frame.account = free
+    return frame
+
+
 def account_of(frame: Frame | None) -> Account | None:
     """Return the nearest account at *frame* or above; None where there is none."""
     while frame is not None:
@@ -307,7 +362,7 @@ def _agents_above(call: CallFrame, account: Account) -> list[str]:
     names: list[str] = []
     frame = call.parent
     while frame is not None and not (frame.is_budget and frame.account is account):
-        if isinstance(frame, CallFrame) and not isinstance(frame, ForeignCall):
+        if isinstance(frame, CallFrame) and not (isinstance(frame, ForeignCall) or frame.is_fan_out):
             names.append(frame.name)
         frame = frame.parent
     return names

@@ -65,7 +65,7 @@ class Times:
 class CallFrame(Frame):
     """A call as its outcome shows it: function, arguments, place and times."""
 
-    __slots__ = ("_heard", "_key", "args", "attempts", "kwargs", "left_behind", "queued", "running", "runtime")
+    __slots__ = ("_heard", "_key", "args", "attempts", "kwargs", "left_behind", "queued", "running")
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
@@ -160,8 +160,8 @@ class CallFrame(Frame):
         """Note that the call was handed over and will not run; it isn't reported as never awaited."""
 
     def __repr__(self) -> str:
-        shown = [_shorten(value) for value in self.args[:_MOST_ARGUMENTS]]
-        shown += [f"{name}={_shorten(value)}" for name, value in islice(self.kwargs.items(), _MOST_ARGUMENTS)]
+        shown = [shorten(value) for value in self.args[:_MOST_ARGUMENTS]]
+        shown += [f"{name}={shorten(value)}" for name, value in islice(self.kwargs.items(), _MOST_ARGUMENTS)]
         left_out = len(self.args) + len(self.kwargs) - len(shown)
         shown += [f"... {left_out} more"] if left_out else []
         return f"{self.name}({', '.join(shown)})"
@@ -171,7 +171,8 @@ def _is_signature(note: str) -> bool:
     return note.startswith("in ") and " on lane " in note
 
 
-def _shorten(value: Any) -> str:
+def shorten(value: Any) -> str:
+    """Return *value* as messages show it: its repr, in some 40 characters."""
     try:
         return _short.repr(value)
     except Exception:  # a repr that fails must not hide the error it was wanted for
@@ -243,6 +244,4 @@ def call_from(item: object) -> CallFrame:
         raise UsageError(f"{item!r} runs already; hand over the call or coroutine itself, or await it")
     if callable(item):
         raise UsageError(f"{getattr(item, '__qualname__', item)!r} is a function, not a call; call it: f(...)")
-    raise UsageError(
-        f"expected a call such as fetch(url), or a coroutine; got {_shorten(item)} ({type(item).__name__})"
-    )
+    raise UsageError(f"expected a call such as fetch(url), or a coroutine; got {shorten(item)} ({type(item).__name__})")

@@ -4,7 +4,8 @@ LinecookError
 ├─ UsageError                 the program's text is wrong; says what to write instead (never retried)
 │   ├─ AlreadyRun               a call was awaited a second time
 │   ├─ NestedTool               a tool called a tool
-│   └─ NotPortable              a function, argument, result or exception can't travel to a process
+│   ├─ NotPortable              a function, argument, result or exception can't travel to a process
+│   └─ AsksItself               an agent asks itself, or agents ask each other in a circle: nobody could ever answer
 ├─ CallError                  a call ended badly; ``.call`` says which
 │   ├─ TimedOutError            also a ``TimeoutError``: whose deadline, how long queued, how long run
 │   ├─ BodyExited               the body raised what would end the loop or look like cancellation
@@ -12,9 +13,17 @@ LinecookError
 │   ├─ LaneLost                 the worker died under the call
 │   ├─ Refused                  a bound was reached, and the call was not willing to wait
 │   ├─ BudgetExceeded           a budget is used up, or a call is too deep or one too many for it
-│   └─ ResourceFailed           a resource could not be opened, or did not close
+│   ├─ NotAllowed               an agent above the call may call no more than its ``tools=``, and that isn't among them
+│   ├─ NotApproved              whoever was asked didn't approve of the call, with these arguments
+│   ├─ ResourceFailed           a resource could not be opened, or did not close
+│   ├─ MailboxClosed            the agent has ended or is being stopped: it takes no messages any more
+│   ├─ AgentFailed              the agent failed before it had answered
+│   ├─ NoReply                  the agent went on to its next message without an answer to this one
+│   └─ TooSlow                  a subscriber of a topic was too far behind, and is cut off, as it had asked for
 ├─ LostUpdate                 a shared value would be overwritten by somebody who has not seen it
 ├─ Conflict                   a shared value moved under an edit or transaction
+├─ TeamFailed                 more agents of a team failed than its intensity allows; the last failure is its cause
+├─ Undecided                  a pattern of ``linecook.patterns`` came to its end or its bound without an answer
 ├─ TooManyFailures            ``fail_on`` was reached; ``.settled`` holds the outcomes so far
 ├─ Interrupted                Ctrl-C or shutdown came before every item had started
 ├─ EscapedControl             a program that is explored did something real
@@ -55,6 +64,10 @@ class NestedTool(UsageError):
 
 class NotPortable(UsageError):
     """A function, argument, result or exception can't travel to a worker process; the message names the culprit."""
+
+
+class AsksItself(UsageError):
+    """An agent asks itself, or agents ask each other in a circle, without a deadline: nobody could ever answer."""
 
 
 class CallError(LinecookError):
@@ -172,6 +185,28 @@ class BudgetExceeded(CallError):
         return _rebuild, (type(self), self.args, {name: getattr(self, name) for name in names})
 
 
+class NotAllowed(CallError):
+    """An agent that the call runs under has ``tools=``, and this tool or agent is none of them: the call did not begin.
+
+    Attributes:
+      agent: the name of the agent whose ``tools=`` leaves it out.
+    """
+
+    def __init__(self, message: str, *, call: Frame | None = None, work: Work = "not started", agent: str = "") -> None:
+        super().__init__(message, call=call, work=work)
+        self.agent = agent
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, {"work": self.work, "agent": self.agent})
+
+
+class NotApproved(CallError):
+    """Whoever ``approve=`` or ``approving`` asks didn't approve of the call: its body did not begin."""
+
+    def __init__(self, message: str, *, call: Frame | None = None, work: Work = "not started") -> None:
+        super().__init__(message, call=call, work=work)
+
+
 class ResourceFailed(CallError):
     """A resource could not be opened; the original error is ``__cause__``."""
 
@@ -192,6 +227,30 @@ class Conflict(LinecookError):
     """A shared value was changed by somebody else under an edit, or again and again under a function; nothing was
     written. Begin the edit anew.
     """
+
+
+class MailboxClosed(CallError):
+    """The agent has ended, or is being stopped: it takes no messages any more, and this one was not handled."""
+
+
+class AgentFailed(CallError):
+    """The agent failed, or was cancelled, before it had answered; what it raised is ``__cause__``."""
+
+
+class NoReply(CallError):
+    """The agent took the question and went on to its next message without ``message.reply``."""
+
+
+class TooSlow(CallError):
+    """A subscriber of a topic was too far behind, and is cut off: it was subscribed so."""
+
+
+class TeamFailed(LinecookError):
+    """More agents of a team had to be restarted than its intensity allows; the last failure is ``__cause__``."""
+
+
+class Undecided(LinecookError):
+    """Agents worked together, and came to their end or their bound without an answer; the message says how."""
 
 
 class TooManyFailures(LinecookError):
@@ -232,6 +291,7 @@ _PUBLIC = (
     AlreadyRun,
     NestedTool,
     NotPortable,
+    AsksItself,
     CallError,
     TimedOutError,
     BodyExited,
@@ -239,9 +299,17 @@ _PUBLIC = (
     LaneLost,
     Refused,
     BudgetExceeded,
+    NotAllowed,
+    NotApproved,
     ResourceFailed,
     LostUpdate,
     Conflict,
+    MailboxClosed,
+    AgentFailed,
+    NoReply,
+    TooSlow,
+    TeamFailed,
+    Undecided,
     TooManyFailures,
     Interrupted,
     EscapedControl,

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
+from .._core.account import background_frame
 from .._core.context import current_frame, current_runtime
 from .._core.deadline import check_seconds
 from .._core.events import Event, Events
@@ -237,7 +238,8 @@ class Runtime:
     def start(self, call: Coroutine[Any, Any, T]) -> Handle[T]:
         """Start *call* in the background; ``aclose`` waits for it, boundedly.
 
-        It outlives whoever starts it, and isn't bound to the deadlines around this call.
+        It outlives whoever starts it, and isn't bound to the deadlines and budgets around this call. It may call no
+        more than the agent that starts it may, and is asked about as that one's calls are.
         A failure is logged, unless somebody awaits the handle when the call ends.
 
         Raises:
@@ -246,7 +248,7 @@ class Runtime:
         if self.closed or self._loop is not asyncio.get_running_loop():
             call.close()
             raise RuntimeError(f"{call!r} can't be started: this Runtime is closed, not open, or of another loop")
-        handle = start_handle(call, None, self._background_ended)
+        handle = start_handle(call, background_frame(), self._background_ended)
         if not handle.done:
             self._background[handle] = None
         return handle

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .._core.callframe import CallFrame
 from .._core.context import Frame, Priority, current_frame
 from .._core.endings import contained
-from .._core.errors import AlreadyRun, BudgetExceeded, NestedTool
+from .._core.errors import AlreadyRun, CallError, NestedTool
 
 if TYPE_CHECKING:
     from .._core.account import Account
@@ -96,14 +96,14 @@ class Call(CallFrame, _Coroutine[R_co]):
     # -- running -------------------------------------------------------------------------------------------------
 
     def begin(self, parent: Frame | None) -> Coroutine[Any, Any, R_co]:
-        refusal = self._take(parent)
-        return self.tool.run(self) if refusal is None else refused(refusal)
+        instead = self._take(parent)
+        return self.tool.run(self) if instead is None else instead
 
     def open(self, parent: Frame | None, context: Context) -> Coroutine[Any, Any, R_co]:
-        refusal = self._take(parent)
+        instead = self._take(parent)
         tool = self.tool
-        if refusal is not None:
-            return refused(refusal)
+        if instead is not None:
+            return instead
         if not tool.is_bare:
             return tool.run(self)
         # Nothing but the body: it needs no frame of ours around it in a context of its own (fanout_100k).
@@ -116,8 +116,8 @@ class Call(CallFrame, _Coroutine[R_co]):
         self.running = -monotonic()
         return body
 
-    def _take(self, parent: Frame | None) -> BudgetExceeded | None:
-        """Note that the call runs, and where; returns why it may not, when a budget around it refuses it."""
+    def _take(self, parent: Frame | None) -> Coroutine[Any, Any, Any] | None:
+        """Note that the call runs, and where; returns what runs in place of the usual way: see ``under``."""
         if self._taken:
             raise AlreadyRun(f"{self!r} was awaited or handed over before; a call runs once. Use call.again().")
         self._taken = True
@@ -128,22 +128,23 @@ class Call(CallFrame, _Coroutine[R_co]):
             self.number = parent._children
             parent._children += 1
             if parent.account is not None:
-                self.account = parent.account
-                return self.account.admit(self)
+                return self.under(parent.account)
         else:
             self.parent = None
         return None
 
-    def enter(self, account: Account) -> None:
-        """Begin under the budget of *account*.
+    def under(self, account: Account) -> Coroutine[Any, Any, Any] | None:
+        """Begin under *account*; return what runs in place of the usual way, or None.
 
-        Raises:
-          BudgetExceeded: it refuses the call.
+        That is: what raises why the call was refused, by a budget or for want of permission; or what asks first.
         """
         self.account = account
         refusal = account.admit(self)
         if refusal is not None:
-            raise refusal
+            return refused(refusal)
+        if account.approvers and self.is_tool and self.tool.asked.effect != "read":
+            return self.tool.run_asking(self)
+        return None
 
     def told(self, error: BaseException) -> BaseException:
         error = contained(error, repr(self), self)
@@ -164,7 +165,9 @@ class Call(CallFrame, _Coroutine[R_co]):
             self.number = parent._children
             parent._children += 1
             if parent.account is not None:
-                self.enter(parent.account)
+                instead = self.under(parent.account)
+                if instead is not None:
+                    return instead.__await__()
         return self.tool.run(self).__await__()
 
     @property
@@ -232,7 +235,23 @@ class WorkerFrame(Frame):
         return "that runs in this process"
 
 
-async def refused(error: BudgetExceeded) -> Any:
+class PermittedCall(Call[R_co]):
+    """A call of an agent with ``tools=``: what it calls runs under an account that allows no more than these."""
+
+    __slots__ = ()
+
+    def _take(self, parent: Frame | None) -> Coroutine[Any, Any, Any] | None:
+        instead = super()._take(parent)
+        self.account = self.tool.permitting(self.account)
+        return instead
+
+    def __await__(self) -> Generator[Any, None, R_co]:
+        steps = super().__await__()
+        self.account = self.tool.permitting(self.account)
+        return steps
+
+
+async def refused(error: CallError) -> Any:
     """Stand for a call that may not run, where its outcome is asked for."""
     raise error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Sequence
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
+from .._core.account import Approver
 from .._core.callframe import CallFrame
 from .._core.context import Priority, frame_here
 from .._core.errors import UsageError
@@ -67,6 +68,7 @@ def tool(
     retry: Retry | None = None,
     effect: Effect = "write",
     priority: Priority | None = None,
+    approve: Approver | None = None,
 ) -> Decorator: ...
 def tool(function: Any = None, /, **options: Any) -> Any:
     """Make a function a tool: a leaf whose calls run in a lane, within bounds, and can be timed out and retried.
@@ -88,6 +90,7 @@ def tool(function: Any = None, /, **options: Any) -> Any:
       effect: what a second run would do. ``"read"``: no harm. ``"write"``: harm (the default: nobody said otherwise).
         ``"keyed"``: none if the same ``call_key()`` is sent along. ``"tx"``: commits with the journal.
       priority: ``"interactive"``, ``"normal"`` or ``"batch"``; None inherits the caller's.
+      approve: an async function, tool or agent that is shown each call and says whether it may run; see ``approving``.
 
     Raises:
       UsageError, ValueError: at decoration, when the options contradict the function or each other.
@@ -102,9 +105,10 @@ def tool(function: Any = None, /, **options: Any) -> Any:
 
 
 def _check_names(options: dict[str, Any], decorator: str) -> None:
-    unknown = options.keys() - Options.__dataclass_fields__.keys()
+    there_are = [name for name in Options.__dataclass_fields__ if name != "tools"]  # that one is an agent's
+    unknown = options.keys() - set(there_are)
     if unknown:
-        known = ", ".join(Options.__dataclass_fields__)
+        known = ", ".join(there_are)
         raise UsageError(f"@{decorator} has no option {', '.join(sorted(unknown))}; there are {known}")
 
 

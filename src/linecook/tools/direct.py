@@ -20,7 +20,7 @@ from .._core.deadline import remaining_for
 from .._core.timers import line_of
 from .._runtime import Runtime, current
 from ..lanes.base import AwaitedJob, Job, Lane
-from .call import Call, R_co, ToolCall, nested, refused
+from .call import Call, R_co, ToolCall, nested
 from .policies.timeout import too_late
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def direct(
 def is_direct(tool: Tool[Any, Any]) -> bool:
     """Say whether calls of *tool* can take the short way."""
     asked = tool.asked
-    others = (tool.limit, asked.retry, asked.attempt_timeout)
-    return tool.lane in ("thread", "process") and not tool.is_stream and others == (None, None, None)
+    others = (tool.limit, asked.retry, asked.attempt_timeout, asked.approve)
+    return tool.lane in ("thread", "process") and not tool.is_stream and others == (None, None, None, None)
 
 
 class Direct:
@@ -159,16 +159,18 @@ class DirectCall(ToolCall[R_co]):
             self.number = parent._children
             parent._children += 1
             if parent.account is not None:
-                self.enter(parent.account)
+                instead = self.under(parent.account)
+                if instead is not None:
+                    return instead.__await__()
         way: Any = self.tool.run
         steps: Generator[Any, None, R_co] = way.steps(self)
         return steps
 
     def open(self, parent: Frame | None, context: Context) -> Coroutine[Any, Any, R_co]:
         # Who opens a call awaits what it gets: no coroutine of ours needs to stand around the steps (process_noop).
-        refusal = self._take(parent)
-        if refusal is not None:
-            return refused(refusal)
+        instead = self._take(parent)
+        if instead is not None:
+            return instead
         way: Any = self.tool.run
         awaitable: Any = _Steps(way.steps(self))
         return awaitable  # type: ignore[no-any-return]

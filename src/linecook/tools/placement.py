@@ -28,6 +28,7 @@ from .._runtime import Runtime, current
 from ..lanes.base import DONE, Job, Lane
 from .direct import direct, is_direct
 from .policies.admitted import limited, limited_on_loop
+from .policies.approve import approved
 from .policies.retry import retried
 from .policies.states import in_order
 from .policies.timeout import timed, too_late
@@ -41,22 +42,36 @@ _log = logging.getLogger("linecook")
 Runner = Callable[["Call[Any]"], Coroutine[Any, Any, Any]]
 
 
-def runner(tool: Tool[Any, Any]) -> Runner:
-    """Compose the way calls of *tool* run."""
+def runner(tool: Tool[Any, Any], *, asking: bool = False) -> Runner:
+    """Compose the way calls of *tool* run; *asking*: somebody is asked first, as a block around the call wants."""
     asked = tool.asked
+    if asking or asked.approve is not None:
+        return _framed(_asking(tool))
     if is_direct(tool):
         return direct(tool, _give_up, _failed, _check_value)
     if _is_only_limited(tool):
         return limited_on_loop(in_order(tool.limit)[0], tool.body, _failed)
     run = _lane_runner(tool)
-    if tool.limit is not None:
-        run = limited(run, tool.limit, tool.body)
-    if asked.retry is not None:
-        run = retried(run, asked.retry, tool.limit)
+    if run is _on_loop:
+        tool.is_bare = not tool.is_stream
+        return run
+    run = _with_attempts(tool, run)
     if asked.timeout is not None:
         run = timed(run, asked.timeout, "timeout", tool.__name__)
-    tool.is_bare = run is _on_loop and not tool.is_stream
-    return run if run in (_on_loop, _inline) else _framed(run)
+    return run if run is _inline else _framed(run)
+
+
+def _with_attempts(tool: Tool[Any, Any], run: Runner) -> Runner:
+    if tool.limit is not None:
+        run = limited(run, tool.limit, tool.body)
+    return run if tool.asked.retry is None else retried(run, tool.asked.retry, tool.limit)
+
+
+def _asking(tool: Tool[Any, Any]) -> Runner:
+    """Compose the way with a question: once for all attempts, while no limit is held, and within the time-out."""
+    run = _lane_runner(tool)
+    run = approved(_with_attempts(tool, _once_more if run is _on_loop else run))
+    return run if tool.asked.timeout is None else timed(run, tool.asked.timeout, "timeout", tool.__name__)
 
 
 def _is_only_limited(tool: Tool[Any, Any]) -> bool:

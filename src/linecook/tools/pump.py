@@ -26,6 +26,7 @@ from .._core.timers import Timer, timers_of
 from .._runtime import current
 from ..lanes.base import DONE, Job, Lane
 from .call import nested
+from .policies.approve import wait_approved, wants_asking
 from .policies.several import Admitted
 
 if TYPE_CHECKING:
@@ -107,9 +108,11 @@ class Pump:
             if parent.is_tool:
                 raise nested(parent, self.tool)
             parent.adopt(self.frame)
-            refusal = None if parent.account is None else parent.account.admit(self.frame)
+            refusal = None if parent.account is None or self.frame.is_fan_out else parent.account.admit(self.frame)
             if refusal is not None:
                 raise refusal
+        if self.tool.permission is not None:
+            self.frame.account = self.tool.permitting(self.frame.account)
         context = copy_context()
         context.run(current_frame.set, self.frame)
         timeout = self.tool.asked.timeout
@@ -129,6 +132,8 @@ class Pump:
     # -- the writer's side ---------------------------------------------------------------------------------------
 
     async def _produce(self, context: Context) -> None:
+        if wants_asking(self.frame, self.tool):
+            await wait_approved(self.frame, self.tool)
         if self.tool.limit is None:
             await self._produce_now(context)
         else:

@@ -86,10 +86,13 @@ class Stream(AsyncIterator[Piece]):
     """
 
     def __init__(self, tool: Tool[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._frame = StreamFrame(tool, args, kwargs)
+        self._frame = self._frame_for(tool, args, kwargs)
         self._pump: Pump | None = None
         self._closed = False
         self._asked = False  # somebody has tried to read it, or was told how
+
+    def _frame_for(self, tool: Tool[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamFrame:
+        return StreamFrame(tool, args, kwargs)
 
     @property
     def call(self) -> CallFrame:

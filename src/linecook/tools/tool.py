@@ -10,13 +10,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, cast, get_args, get_origin, overload
 
+from .._core.account import Account, Approver, say_nothing
 from .._core.callframe import NO_ARGUMENTS
 from .._core.context import PRIORITIES, Priority, here
 from .._core.deadline import check_seconds
 from .._core.errors import UsageError
+from .._core.permission import Permission
 from ..lanes.worker_hooks import in_worker
-from .call import Call, ToolCall, WorkerFrame, nested
+from .call import Call, PermittedCall, ToolCall, WorkerFrame, nested
 from .placement import runner
+from .policies.approve import check_approver
 from .policies.limit import Limit, check_count
 from .policies.retry import Retry
 
@@ -44,6 +47,8 @@ class Options:
     retry: Retry | None = None
     effect: Effect = "write"
     priority: Priority | None = None
+    approve: Approver | None = None
+    tools: Sequence[Tool[..., Any] | BoundTool[..., Any]] | None = None
 
 
 class Tool(Generic[P, R]):
@@ -72,7 +77,7 @@ class Tool(Generic[P, R]):
         self.is_tool = is_tool
         self.is_stream = is_stream(body)
         self.is_bare = False
-        self._call: type[Call[Any]] = ToolCall if is_tool else Call
+        self._call: type[Call[Any]] = ToolCall if is_tool else Call if asked.tools is None else PermittedCall
         self.kind = "tool" if is_tool else "agent"
         _look_like(self, body)
         self.lane: LaneName = _lane_for(self, asked)
@@ -80,6 +85,7 @@ class Tool(Generic[P, R]):
         _check(self, asked)
         self.limit = Limit(asked.limit, name=self.__name__) if isinstance(asked.limit, int) else asked.limit or None
         self._origin: tuple[Tool[P, R], dict[str, Any]] | None = None
+        self.permission = None if asked.tools is None else _permission(self, asked.tools)
         self.run: Callable[[Call[Any]], Coroutine[Any, Any, Any]] = runner(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[None, None, R]:
@@ -96,6 +102,17 @@ class Tool(Generic[P, R]):
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Make a call, like calling the tool itself, typed as the ``Call`` it is."""
         return cast(Call[R], self(*args, **kwargs))
+
+    @functools.cached_property
+    def run_asking(self) -> Callable[[Call[Any]], Coroutine[Any, Any, Any]]:
+        """The way its calls run inside a block that wants somebody asked first; composed when the first one does."""
+        return self.run if self.asked.approve is not None else runner(self, asking=True)
+
+    def permitting(self, outer: Account | None) -> Account | None:
+        """Return the account for what a call of this agent calls, inside that of the call; *outer* without tools=."""
+        if self.permission is None:
+            return outer
+        return Account(f"agent {self.__name__}", outer, {}, None, None, say_nothing, self.permission)
 
     def options(self, **changes: Any) -> Self:
         """Return the same tool with other options: ``fetch.options(timeout=30)(url)``.
@@ -273,6 +290,7 @@ def _check(tool: Tool[Any, Any], asked: Options) -> None:
     if asked.effect not in get_args(Effect):
         raise ValueError(f"effect={asked.effect!r} of {name}: there are {', '.join(map(repr, get_args(Effect)))}")
     _check_limit(asked.limit, name)
+    _check_permissions(tool, asked)
     if asked.retry is not None and not isinstance(asked.retry, Retry):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(f"retry={asked.retry!r} of {name} must be Retry(on=...): say which errors are worth it")
     if asked.retry is not None and asked.effect == "write":
@@ -289,6 +307,34 @@ def _check(tool: Tool[Any, Any], asked: Options) -> None:
         raise UsageError(f"idle_timeout= of {name} bounds the wait for each piece of a stream; {name} is no generator")
     if asked.retry is not None and is_stream(tool.body):
         raise UsageError(f"retry= on {name}, which streams: a second attempt would send its pieces again")
+
+
+def _check_permissions(tool: Tool[Any, Any], asked: Options) -> None:
+    name = tool.__name__
+    if asked.approve is not None:
+        check_approver(asked.approve, f"approve= of {name}")
+        if not tool.is_tool:
+            raise UsageError(f"approve= is for tools, which have effects, and {name} is an agent; put it on its tools")
+    if asked.tools is None:
+        return
+    if tool.is_tool:
+        raise UsageError(f"tools= says what an agent may call, and {name} is a tool, which calls no other")
+    if isinstance(asked.tools, str) or not isinstance(asked.tools, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(f"tools= of {name} must be a list of tools and agents, not {asked.tools!r}")
+    for one in asked.tools:
+        if not isinstance(one, (Tool, BoundTool)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            shown = getattr(one, "__qualname__", None) or repr(one)
+            raise UsageError(f"tools= of {name}: {shown} is no tool and no agent; put @tool or @agent on it")
+
+
+def _permission(agent: Tool[Any, Any], tools: Sequence[Tool[..., Any] | BoundTool[..., Any]]) -> Permission:
+    known: list[tuple[str, Callable[..., Any], object | None]] = []
+    for one in tools:
+        if isinstance(one, BoundTool):
+            known.append((one.__name__, one.__func__.body, one.__self__))
+        else:
+            known.append((one.__name__, one.body, None))
+    return Permission(agent.__name__, agent.body, known)
 
 
 def _check_limit(limit: object, name: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import linecook._core
+import linecook.agents
 import linecook.tools
 from linecook import Limit, Retry, agent, fail_after, resource, scope, settle, tool
 from linecook._core.context import Frame
@@ -306,8 +307,11 @@ async def test_looking_keeps_nothing_alive() -> None:
     await end(tasks)
 
 
+ROOMS = (linecook._core, linecook.tools, linecook.agents)
+
+
 def test_every_function_that_is_said_to_wait_exists() -> None:
-    found = {code.co_qualname for package in (linecook._core, linecook.tools) for code in codes_of(package)}
+    found = {code.co_qualname for package in ROOMS for code in codes_of(package)}
     assert chains.WAITS.keys() - found == set()
 
 

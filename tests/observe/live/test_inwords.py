@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from linecook import Limit, Retry, Runtime, agent, charge, gather, resource, scope, settle, tool
+from linecook import Ask, Inbox, Limit, Ref, Retry, Runtime, agent, charge, gather, resource, scope, settle, team, tool
 from linecook.observe import LiveCall
 from linecook.observe.live.alive import Numbers
 from linecook.observe.live.calls import Look
@@ -126,6 +126,51 @@ async def test_what_is_waited_for_has_its_name(
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
     assert (call.waits_for, call.what) == (waits_for, what)
+
+
+class Question(Ask[int]):
+    pass
+
+
+@agent
+async def sleeper(inbox: Inbox[Question]) -> None:
+    async for _ in inbox:
+        await asyncio.sleep(20)
+
+
+@agent
+async def asker(inbox: Inbox[Question], other: Ref[Question]) -> None:
+    async for message in inbox:
+        message.reply(await other.ask(message.body))
+
+
+async def test_agents_of_a_team_say_whom_they_wait_for() -> None:
+    async with Runtime(stall=None, drain=0) as runtime, team(name="office", grace=0) as office:
+        busy, idle = office.start(sleeper(), capacity=1), office.start(sleeper())
+        asks = office.start(asker(busy))
+        tasks = [asyncio.create_task(each) for each in (asks.ask(Question()), fills(busy))]
+        await asyncio.sleep(0.03)
+        calls = await aside(look_at, runtime)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        del idle
+    found = {path: (call.state, call.waits_for, call.what) for path, call in calls.items()}
+    assert found["office/sleeper:1"] == ("waiting", "message", "0 taken so far")
+    assert found["office/asker:2"] == ("waiting", "reply", "office/sleeper:0, busy, 1 waiting")
+    assert found["office/sleeper:0"][:2] == ("waiting", "sleep")
+    assert found["office"][0] == "open"
+    assert found["filler"] == ("waiting", "room", "office/sleeper:0, busy, 1 waiting, whose mailbox is full")
+
+
+@agent
+async def filler(other: Ref[Question]) -> None:
+    for _ in range(5):
+        await other.tell(Question())
+
+
+async def fills(other: Ref[Question]) -> None:
+    await filler(other)
 
 
 async def test_a_limit_of_a_tools_own_is_named_after_it() -> None:

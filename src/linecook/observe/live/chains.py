@@ -24,7 +24,7 @@ from ..._core.timers import Moment
 from ..place import Spot
 
 _HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
-_OURS = (_HERE + "_core" + os.sep, _HERE + "tools" + os.sep)
+_OURS = (_HERE + "_core" + os.sep, _HERE + "tools" + os.sep, _HERE + "agents" + os.sep)
 _LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _ASYNCIO = os.path.dirname(os.path.abspath(asyncio.__file__)) + os.sep
@@ -45,6 +45,16 @@ WAITS = {
     "Pump.next": "stream",
     "Pump._put": "reader",
     "_Keeper.value": "resource",
+    "Inbox.__anext__": "message",
+    "Inbox._one_more": "message",
+    "Question.__await__": "reply",
+    "Streamed.next_piece": "reply",
+    "Streamed.send": "reader",
+    "Message.__await__": "room",
+    "Child.wait": "agent",
+    "Team.wait": "children",
+    "Subscription.__anext__": "message",
+    "Topic.publish": "room",
     "Direct.steps": "lane",
     "_in_lane": "lane",
     "Pump._in_lane": "lane",

@@ -60,6 +60,8 @@ def _retry(each: Alive, _what: Any, _word: str, _threads: Threads) -> str:
 
 def _children(_each: Alive, block: Any, _word: str, _threads: Threads) -> str:
     fanout = getattr(block, "fanout", block)
+    if hasattr(fanout, "agents"):
+        return f"{len(fanout.agents):,} agents of a team"
     if hasattr(fanout, "running"):
         return f"{_calls(len(fanout.running))} of {fanout._frame.name}"
     return "" if block is None else f"{_calls(len(block.handles))} of a scope"
@@ -95,11 +97,37 @@ def _stream(_each: Alive, pump: Any, _word: str, _threads: Threads) -> str:
 
 
 def _reader(_each: Alive, pump: Any, _word: str, _threads: Threads) -> str:
-    return "" if pump is None else f"{len(pump.pieces)} pieces are not read"
+    pieces: Any = getattr(pump, "pieces", None) or getattr(pump, "_pieces", ())
+    return "" if pump is None else f"{len(pieces)} pieces are not read"
 
 
 def _resource(_each: Alive, keeper: Any, _word: str, _threads: Threads) -> str:
     return "" if keeper is None else keeper._name
+
+
+def _message(_each: Alive, inbox: Any, _word: str, _threads: Threads) -> str:
+    if hasattr(inbox, "_topic"):
+        return str(inbox._topic.name)
+    return "" if inbox is None else f"{inbox._mailbox.taken:,} taken so far"
+
+
+def _reply(_each: Alive, question: Any, _word: str, _threads: Threads) -> str:
+    return "" if question is None else _to(question)
+
+
+def _room(_each: Alive, message: Any, _word: str, _threads: Threads) -> str:
+    if hasattr(message, "keep"):
+        return f"{message.name}, of which a subscriber is behind"
+    return "" if message is None else f"{_to(message)}, whose mailbox is full"
+
+
+def _to(message: Any) -> str:
+    agent = message._mailbox
+    return f"{agent.name}, {agent.state}, {agent.waiting:,} waiting"
+
+
+def _agent(_each: Alive, agent: Any, _word: str, _threads: Threads) -> str:
+    return "" if agent is None else agent.name
 
 
 def _loop(_each: Alive, _what: Any, _word: str, _threads: Threads) -> str:
@@ -117,6 +145,10 @@ _WORDS: dict[str, Callable[[Alive, Any, str, Threads], str]] = {
     "stream": _stream,
     "reader": _reader,
     "resource": _resource,
+    "message": _message,
+    "reply": _reply,
+    "room": _room,
+    "agent": _agent,
     "sleep": _sleep,
     "asyncio": _asyncio,
 }

@@ -1,0 +1,129 @@
+"""Agents that stream to people: the recipe of docs/how-to/stream-to-people.md, by a real uvicorn to real clients."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.places.test_fastapi import Server
+
+pytestmark = pytest.mark.slow
+
+APP = "tests.places.streaming:app"
+PARTS = ("soup", "fish", "cake", "wine")  # as there; it is imported by the server alone, whose log it writes
+
+
+@pytest.fixture(scope="module", params=["asyncio", "uvloop"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(request.param, tmp_path_factory.mktemp("streaming"), APP)
+    yield server
+    server.stop()
+
+
+def someone(name: str) -> str:
+    return f"{name}-{time.monotonic_ns()}"
+
+
+async def events(client: httpx.AsyncClient, path: str) -> list[tuple[str, object]]:
+    """Every event of the stream at *path*: its name and what it says."""
+    found: list[tuple[str, object]] = []
+    async with client.stream("GET", path) as reply:
+        assert reply.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        async for line in reply.aiter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                found.append((name, json.loads(line.removeprefix("data: "))))
+    return found
+
+
+async def wait_until_nobody_is_alive(server: Server) -> None:
+    async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            left = (await client.get("/alive")).json()
+            if left == {"agents": [], "running": 0, "resisting": 0}:
+                return
+            await asyncio.sleep(0.05)
+    raise AssertionError(left)
+
+
+async def test_all_pieces_come_each_agents_in_order(server: Server) -> None:
+    async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+        found = await events(client, f"/ask/{someone('ann')}?count=5")
+    assert found[-1] == ("end", None)
+    for part in PARTS:
+        assert [piece for name, piece in found if name == part] == [f"{part.upper()} {number}" for number in range(5)]
+
+
+def test_a_piece_comes_as_soon_as_it_is_made(server: Server) -> None:
+    with httpx.stream("GET", f"{server.url}/ask/{someone('bob')}?count=2&wait=60", timeout=20) as reply:
+        lines = reply.iter_lines()
+        first = [next(lines) for _ in range(3 * len(PARTS))]  # the next one would come in a minute
+    assert sorted(first)[len(PARTS) : 2 * len(PARTS)] == sorted(f'data: "{part.upper()} 0"' for part in PARTS)
+
+
+def test_a_client_that_leaves_ends_all_its_agents(server: Server) -> None:
+    who = someone("cleo")
+    with httpx.stream("GET", f"{server.url}/ask/{who}?count=100000&wait=0.01", timeout=20) as reply:
+        next(reply.iter_lines())
+    for part in PARTS:
+        server.noted(f"{who} {part} ended")
+
+
+async def test_a_client_that_does_not_read_slows_its_agents_and_no_others(server: Server) -> None:
+    who = someone("dan")
+    url = urlsplit(server.url)
+    with socket.socket() as idle:
+        idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        idle.connect((url.hostname, url.port))
+        idle.sendall(f"GET /ask/{who}?count=1000000&wait=-1 HTTP/1.1\r\nHost: kitchen\r\n\r\n".encode())
+        async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+            before, now = -1, 0
+            deadline = time.monotonic() + 20
+            while now == 0 or now != before:  # until the buffers in between are full
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.3)
+                before, now = now, (await client.get(f"/made/{who}")).json()
+            assert now < 10_000  # of four million
+            assert (await events(client, f"/ask/{someone('eve')}"))[-1] == ("end", None)
+    for part in PARTS:
+        server.noted(f"{who} {part} ended")
+
+
+async def test_a_failure_is_told_after_the_pieces_before_it(server: Server) -> None:
+    who = someone("spilt")
+    async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+        found = await events(client, f"/ask/{who}?count=2")
+    assert found[-2:] == [("failed", "spilt"), ("end", None)]
+    assert [piece for name, piece in found if name == "wine"] == ["WINE 0", "WINE 1"]
+
+
+async def test_many_people_at_once_get_all_their_pieces_and_leave_nothing_behind(server: Server) -> None:
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=server.url, timeout=30, limits=limits) as client:
+        found = await asyncio.gather(*(events(client, f"/ask/{someone('many')}") for _ in range(40)))
+    assert [len(each) for each in found] == [3 * len(PARTS) + 1] * 40
+    await wait_until_nobody_is_alive(server)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_server_that_shuts_down_ends_the_agents_of_open_streams(
+    loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN", "1")  # uvicorn's own option, as a variable
+    server = Server(loop, tmp_path, APP)
+    with httpx.stream("GET", f"{server.url}/ask/fay?count=100000&wait=0.01", timeout=20) as reply:
+        next(reply.iter_lines())
+        took = server.stop()
+    assert took < 15
+    lines = server.log.read_text().splitlines()
+    assert sorted(lines[:-1]) == sorted(f"fay {part} ended" for part in PARTS)
+    assert lines[-1] == "runtime closed, 0 agents alive"
