@@ -1,0 +1,228 @@
+"""One run of a pipeline: its nodes in a row, from the source to the outlet, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from .._core.context import current_frame
+from .._core.endings import reason_of
+from .._core.errors import Interrupted, UsageError
+from .._core.supervise import supervisor_of
+from .._runtime import current
+from ..tools.fanout import FanOutFrame
+from .deadletter import DeadLetter
+from .gathering import Batching, Grouping, Runs
+from .item import Item
+from .node import Node, Outlet
+from .source import source_node
+from .splitting import Splitting
+from .stages import Batches, Work
+from .station import Station, workers_of
+from .statistics import PipelineStatistics, statistics_of
+
+if TYPE_CHECKING:
+    from .pipeline import Recipe
+
+_log = logging.getLogger("linecook")
+
+
+class Line:
+    """Runs a recipe once.
+
+    Attributes:
+      loop: where.
+      nodes: from the source to the outlet.
+      is_running: whether items still move; it ends with the last one, with an error and with ``stop``.
+      error: what ended it.
+      dead: items that were set aside, as many as are kept.
+      dead_count: how many were set aside.
+    """
+
+    def __init__(self, recipe: Recipe, take: Callable[[Any], object] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.grace = recipe.grace
+        self.max_bytes = recipe.max_bytes
+        self.is_running = True
+        self.error: BaseException | None = None
+        self.dead: list[DeadLetter] = []
+        self.dead_count = 0
+        self._dead_letters = recipe.dead_letters
+        self._was_interrupted = False
+        self._news: asyncio.Future[None] | None = None
+        self._began = self.now()
+        self._ended_at: float | None = None
+        self._frame = FanOutFrame("pipeline")
+        parent = current_frame.get()
+        if parent is not None:
+            parent.adopt(self._frame)
+        token = current_frame.set(self._frame)
+        try:
+            self.nodes = self._build(recipe, take)
+        finally:
+            current_frame.reset(token)
+
+    def now(self) -> float:
+        """Return the loop's time."""
+        return self.loop.time()
+
+    def _build(self, recipe: Recipe, take: Callable[[Any], object] | None) -> list[Node]:
+        nodes: list[Node] = [source_node(self, recipe.source)]
+        splits: list[Splitting] = []
+        before = 1
+        for stage in recipe.stages:
+            node: Node
+            if isinstance(stage, Work):
+                node = (Splitting if stage.kind == "flat_map" else Station)(self, stage, before)
+                before = workers_of(stage)
+                if isinstance(node, Splitting):
+                    splits.append(node)
+            elif isinstance(stage, Batches):
+                node = Batching(self, stage.name, stage.size, stage.wait)
+            elif stage.key is not None:
+                node = Runs(self, stage.name, stage.key)
+            else:
+                node = Grouping()
+                splits.pop().together = node
+            nodes.append(node)
+        nodes.append(Outlet(self, max(16, before), self.max_bytes, take))
+        for first, second in zip(nodes, nodes[1:], strict=False):
+            first.after, second.before = second, first
+        return nodes
+
+    @property
+    def outlet(self) -> Outlet:
+        """The end of the row."""
+        outlet = self.nodes[-1]
+        assert isinstance(outlet, Outlet)
+        return outlet
+
+    def start(self) -> None:
+        """Begin to read the source."""
+        source: Any = self.nodes[0]
+        runtime = current()
+        runtime.watch_fanout(source)
+        source.start()
+        if runtime.draining:
+            source.drain()
+
+    # -- what nodes tell ---------------------------------------------------------------------------------------------
+
+    def tell(self) -> None:
+        """There is something to read, or the end."""
+        news, self._news = self._news, None
+        if news is not None and not news.done():
+            news.set_result(None)
+
+    def ended(self) -> None:
+        """The last item is out."""
+        self._over()
+
+    def interrupt(self) -> None:
+        """The runtime drains: what is inside is worked off."""
+        self._was_interrupted = True
+
+    def fail(self, error: BaseException, note: str) -> None:
+        """End everything, since *error* came up; the first one counts."""
+        if not self.is_running:
+            return
+        error.add_note(note)
+        self.error = error
+        self.stop("sibling")
+
+    def set_aside(self, item: Item, stage: str, error: Exception) -> None:
+        """Keep *item*, which failed in *stage*, as a dead letter."""
+        letter = DeadLetter(item.value, item.origin, stage, error, item.tries)
+        self.dead_count += 1
+        try:
+            self._dead_letters(letter, self.dead)
+        except Exception as second:
+            self.fail(second, f"raised by dead_letters= of the pipeline, for {letter!r:.200}")
+
+    def _over(self) -> None:
+        if self.is_running:
+            self.is_running = False
+            self._ended_at = self.now()
+        self.tell()
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    def stop(self, reason: str) -> None:
+        """Begin nothing more and ask what runs to end."""
+        self._over()
+        for node in self.nodes:
+            node.stop(reason)
+
+    async def see_end(self) -> None:
+        """After ``stop``: wait for the end of what runs, at most ``grace`` for each stage."""
+        for node in self.nodes:
+            await node.see_end()
+
+    def abandon(self) -> None:
+        """Cancel what runs and leave it to the loop's supervisor: nobody is there to wait."""
+        self.stop("caller")
+        for node in self.nodes:
+            if isinstance(node, Station):
+                node.leave()
+        source: Any = self.nodes[0]
+        task = getattr(source, "_task", None)
+        if task is not None and not task.done():
+            supervisor_of(self.loop).adopt(task, "the input of a pipeline", "caller", max(self.grace, 0.05))
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    async def next(self) -> Any:
+        """Return what came out next.
+
+        Raises:
+          StopAsyncIteration: the end.
+          what ended the run.
+        """
+        outlet = self.outlet
+        while not outlet.values:
+            if not self.is_running:
+                await self._raise()
+                raise StopAsyncIteration
+            if self._news is not None:
+                raise UsageError("two tasks read the same run of a pipeline; give each a pipeline of its own")
+            self._news = self.loop.create_future()
+            try:
+                await self._news
+            finally:
+                self._news = None
+        return outlet.pop()
+
+    async def run(self) -> None:
+        """Run to the end, for an outlet that takes everything at once."""
+        try:
+            self.start()
+            while self.is_running:
+                self._news = self.loop.create_future()
+                await self._news
+        except asyncio.CancelledError as error:
+            self.stop(reason_of(error))
+            with suppress(asyncio.CancelledError):
+                await self.see_end()
+            raise
+        except BaseException:  # closed in the middle
+            self.abandon()
+            raise
+        await self._raise()
+
+    async def _raise(self) -> None:
+        if self.error is not None:
+            await self.see_end()
+            raise self.error
+        if self._was_interrupted:
+            raise Interrupted(
+                f"shutdown came after {getattr(self.nodes[0], 'count', 0)} items of the pipeline's input; "
+                f"what was inside has been finished: {self.outlet.count} came out"
+            )
+
+    def statistics(self) -> PipelineStatistics:
+        """Return what each stage does."""
+        seconds = (self.now() if self._ended_at is None else self._ended_at) - self._began
+        return statistics_of(self.nodes, seconds, self.dead_count)

@@ -1,0 +1,101 @@
+"""What stands in a row in a running pipeline: it takes items from before, and gives them to the next."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .item import Item, size_of
+
+if TYPE_CHECKING:
+    from .line import Line
+
+PLENTY = sys.maxsize
+
+
+class Node:
+    """One place in the row. Items go forward by ``accept``; ``on_room`` goes backward when there is room again.
+
+    Attributes:
+      name: how reports call it.
+      before: who gives it items; None at the source.
+      after: who takes them; None at the end.
+    """
+
+    before: Node | None = None
+    after: Node | None = None
+    name = ""
+
+    def free(self) -> int:
+        """Return how many more items it can take."""
+        raise NotImplementedError
+
+    def accept(self, item: Item) -> None:
+        """Take *item*; it may go on in this very step. Never refuses: whoever gives looks at ``free`` first."""
+        raise NotImplementedError
+
+    def input_ended(self) -> None:
+        """Nothing more will come."""
+        raise NotImplementedError
+
+    def on_room(self) -> None:
+        """There is room in what comes after; called often, and does nothing then but look."""
+        if self.before is not None:
+            self.before.on_room()
+
+    def stop(self, reason: str) -> None:
+        """Begin nothing more, and ask what runs to end."""
+
+    async def see_end(self) -> None:
+        """After ``stop``: wait for the end of what runs, no longer than its grace."""
+
+
+class Outlet(Node):
+    """The end of the row: what is finished, until it is read; or a function that takes it.
+
+    Args:
+      line: told of the end.
+      capacity: most values that wait to be read.
+      max_bytes: their most bytes.
+      take: gets each value at once; then none waits.
+    """
+
+    name = "output"
+
+    def __init__(self, line: Line, capacity: int, max_bytes: int, take: Callable[[Any], object] | None) -> None:
+        self._line = line
+        self._capacity = capacity
+        self._max_bytes = max_bytes
+        self._take = take
+        self.values: deque[tuple[Any, int]] = deque()
+        self.bytes = 0
+        self.count = 0
+        self._asked_again = capacity // 2
+
+    def free(self) -> int:
+        if self._take is not None:
+            return PLENTY
+        return self._capacity - len(self.values) if self.bytes < self._max_bytes else 0
+
+    def accept(self, item: Item) -> None:
+        self.count += 1
+        if self._take is not None:
+            self._take(item.value)
+            return
+        size = size_of(item.value)
+        self.bytes += size
+        self.values.append((item.value, size))
+        self._line.tell()
+
+    def pop(self) -> Any:
+        """Take out the value that has waited longest; half empty it asks for more, not for one at a time."""
+        value, size = self.values.popleft()
+        self.bytes -= size
+        if len(self.values) <= self._asked_again:
+            self.on_room()
+        return value
+
+    def input_ended(self) -> None:
+        self._line.ended()
