@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.timers import Timer, timers_of
 from .item import Item, Origin, Split, lose, size_of
-from .node import Node
+from .node import Passing
 
 if TYPE_CHECKING:
     from .line import Line
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NOTHING = object()
 
 
-class Batching(Node):
+class Batching(Passing):
     """Lists of *size* items; a shorter one when its first item has waited for *wait* seconds, and at the end."""
 
     def __init__(self, line: Line, name: str, size: int, wait: float | None) -> None:
@@ -65,7 +65,7 @@ class Batching(Node):
             self._timer.cancel()
 
 
-class Grouping(Node):
+class Grouping(Passing):
     """The pieces of one ``flat_map`` together again, in their order, as soon as the last one is there."""
 
     name = "group()"
@@ -100,7 +100,7 @@ class Grouping(Node):
         self.after.input_ended()
 
 
-class Runs(Node):
+class Runs(Passing):
     """Runs of items with the same key, as ``itertools.groupby``."""
 
     def __init__(self, line: Line, name: str, key: Callable[[Any], Any]) -> None:

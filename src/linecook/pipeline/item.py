@@ -106,10 +106,9 @@ _CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
 
 def _size_of_all(values: Iterable[Any], container: Sized) -> int:
     """Of nested containers only the first level is looked into: a bound on buffers needs no more."""
-    total = looked = 0
-    for value in values:
+    total = 64
+    for place, value in enumerate(values):
+        if place == _MOST_LOOKED_AT:
+            return total * len(container) // place
         total += len(value) if type(value) in _DATA else getattr(value, "nbytes", 64)
-        looked += 1
-        if looked == _MOST_LOOKED_AT:
-            return total * len(container) // looked
-    return total + 64
+    return total

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from .._core.context import current_frame
@@ -89,7 +90,7 @@ class Line:
                 splits.pop().together = node
             nodes.append(node)
         nodes.append(Outlet(self, max(16, before), self.max_bytes, take))
-        for first, second in zip(nodes, nodes[1:], strict=False):
+        for first, second in pairwise(nodes):
             first.after, second.before = second, first
         return nodes
 

@@ -22,11 +22,13 @@ class Node:
       name: how reports call it.
       before: who gives it items; None at the source.
       after: who takes them; None at the end.
+      wanted: whether who stands before it waits to be told of room.
     """
 
     before: Node | None = None
     after: Node | None = None
     name = ""
+    wanted = False
 
     def free(self) -> int:
         """Return how many more items it can take."""
@@ -40,16 +42,37 @@ class Node:
         """Nothing more will come."""
         raise NotImplementedError
 
+    def want(self) -> None:
+        """Ask to be told by ``on_room`` of the next room."""
+        self.wanted = True
+
     def on_room(self) -> None:
-        """There is room in what comes after; called often, and does nothing then but look."""
-        if self.before is not None:
-            self.before.on_room()
+        """There is room in what comes after, as it was asked for."""
+
+    def tell_room(self) -> None:
+        """Tell who stands before that there is room."""
+        self.wanted = False
+        assert self.before is not None
+        self.before.on_room()
 
     def stop(self, reason: str) -> None:
         """Begin nothing more, and ask what runs to end."""
 
     async def see_end(self) -> None:
         """After ``stop``: wait for the end of what runs, no longer than its grace."""
+
+
+class Passing(Node):
+    """A node that runs nothing and has no buffer of its own to speak of: its room is that of the next."""
+
+    def want(self) -> None:
+        assert self.after is not None
+        self.wanted = True
+        self.after.want()
+
+    def on_room(self) -> None:
+        if self.wanted:
+            self.tell_room()
 
 
 class Outlet(Node):
@@ -72,7 +95,7 @@ class Outlet(Node):
         self.values: deque[tuple[Any, int]] = deque()
         self.bytes = 0
         self.count = 0
-        self._asked_again = capacity // 2
+        self._low = capacity // 2
 
     def free(self) -> int:
         if self._take is not None:
@@ -93,8 +116,8 @@ class Outlet(Node):
         """Take out the value that has waited longest; half empty it asks for more, not for one at a time."""
         value, size = self.values.popleft()
         self.bytes -= size
-        if len(self.values) <= self._asked_again:
-            self.on_room()
+        if self.wanted and (len(self.values) <= self._low or self.bytes < self._max_bytes <= self.bytes + size):
+            self.tell_room()
         return value
 
     def input_ended(self) -> None:

@@ -1,4 +1,4 @@
-"""``pipeline(source).map(…).filter(…)``: stages of any lane in a row, under back-pressure from the reader to the source."""
+"""``pipeline(source).map(…).filter(…)``: stages of any lane in a row, under back-pressure from reader to source."""
 
 from __future__ import annotations
 
@@ -308,8 +308,8 @@ def pipeline(
       max_bytes: most bytes in each buffer between two stages, ≥ 1: texts, bytes and arrays are counted exactly. One
         item may be larger: then it stands there alone. How many items: as many as the stages beside it have workers.
       grace: seconds that cancelled calls have for their clean-up.
-      dead_letters: where items go that a stage with ``on_error="skip"`` could not do: a list, or a plain function of one
-        ``DeadLetter``. None: the first 1,000 are kept as ``pipe.dead_letters``.
+      dead_letters: where items go that a stage with ``on_error="skip"`` could not do: a list, or a plain function of
+        one ``DeadLetter``. None: the first 1,000 are kept as ``pipe.dead_letters``.
 
     Raises:
       UsageError, TypeError, ValueError: something makes no sense; the message names it.

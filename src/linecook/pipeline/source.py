@@ -128,7 +128,10 @@ class MemorySource(Source):
         after, iterator = self.after, self._iterator
         assert after is not None
         for _ in range(CHUNK):
-            if after.free() <= 0 or self.has_ended:
+            if self.has_ended:
+                return
+            if after.free() <= 0:
+                after.want()
                 return
             try:
                 value = next(iterator)
@@ -172,6 +175,7 @@ class TaskSource(Source):
         after = self.after
         assert after is not None
         while (free := after.free()) <= 0:
+            after.want()
             self._news = self._line.loop.create_future()
             await self._news
         return free
@@ -245,8 +249,8 @@ class ThreadSource(TaskSource):
     def __init__(self, line: Line, source: Iterable[Any]) -> None:
         super().__init__(line)
         self._puller = _Puller(source)
-        self._pull = Tool(self._puller.pull, Options(lane="thread"), is_tool=True)
-        self._close = Tool(self._puller.close, Options(lane="thread"), is_tool=True)
+        self._pull: Tool[[int], tuple[list[Any], bool]] = Tool(self._puller.pull, Options(lane="thread"), is_tool=True)
+        self._close: Tool[[], None] = Tool(self._puller.close, Options(lane="thread"), is_tool=True)
 
     async def _read(self) -> None:
         try:

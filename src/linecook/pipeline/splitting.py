@@ -29,9 +29,9 @@ class Splitting(Station):
         self._waiting: deque[asyncio.Future[None]] = deque()  # for room after it
         self._turns: dict[int, asyncio.Future[None]] = {}  # for those before them to have sent everything, by place
 
-    def _has_room_after(self) -> bool:
+    def _room_after(self) -> int:
         assert self.after is not None
-        return self.after.free() > 0
+        return self.after.free()
 
     def _call_for(self, item: Item) -> Any:
         return self._spread(item)
@@ -67,6 +67,7 @@ class Splitting(Station):
         while not after.free():
             room = self.loop.create_future()
             self._waiting.append(room)
+            after.want()
             await self._wait(room)
         after.accept(Item(value, item.origin, split, sent[0]))
         sent[0] += 1
@@ -83,6 +84,8 @@ class Splitting(Station):
             if not room.done():
                 room.set_result(None)
                 free -= 1
+        if self._waiting:
+            self.after.want()
         super().on_room()
 
     def _finished(self, item: Item, value: Any) -> None:

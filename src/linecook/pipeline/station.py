@@ -86,43 +86,40 @@ class Station(FanOut, Node):
         self._pull(self._eager)
 
     def on_room(self) -> None:
-        if self.inbox and not self._pulling:
+        if not self._pulling:
             self._pull(self._eager)
 
     def drain(self) -> None:
         """Go on: only the source ends when the runtime drains."""
 
-    def _has_room_after(self) -> bool:
-        after = self.after
-        assert after is not None
-        return len(self.running) + len(self._late) < after.free()
+    def _room_after(self) -> int:
+        """Return how many more items may begin, by the room for their results."""
+        return self.after.free() - len(self.running) - len(self._late)  # type: ignore[union-attr]
 
     def _pull_from(self, source: Any, eager: bool) -> None:
         inbox, running = self.inbox, self.running
         burst = _BURST
         while self.feeding and inbox:
             if len(running) >= self.workers or (self.stage.ordered and len(self._late) >= 2 * self.workers):
-                self._note("")
-                return
-            if not self._has_room_after():
+                break
+            if self._room_after() <= 0:
+                self.after.want()  # type: ignore[union-attr]
                 self._note("blocked")
                 return
             item = inbox.popleft()
             self.bytes -= item.size
             under_way = len(running)
             self._begin_item(item, eager)
-            before = self.before
-            assert before is not None
-            before.on_room()
+            if self.wanted:
+                self.tell_room()
             if len(running) <= under_way:  # it ended at once; many such must not keep the loop from the others
                 burst -= 1
                 if not burst:
                     self.loop.call_soon(self.fill)
                     return
-        if self.feeding:
-            if self._ended and not inbox:
-                self.exhausted, self.feeding = True, False
-            self._note("starved" if len(running) < self.workers else "")
+        if self._ended and not inbox and self.feeding:
+            self.exhausted, self.feeding = True, False
+        self._note("starved" if not inbox and len(running) < self.workers else "")
 
     def _begin_item(self, item: Item, eager: bool) -> None:
         self._under_way[self._count] = item

@@ -93,7 +93,8 @@ class PipelineStatistics:
 def statistics_of(nodes: Sequence[Node], seconds: float, dead: int) -> PipelineStatistics:
     """Return what *nodes* did in *seconds*."""
     source, outlet = nodes[0], nodes[-1]
-    assert isinstance(source, Source) and isinstance(outlet, Outlet)
+    assert isinstance(source, Source)
+    assert isinstance(outlet, Outlet)
     stages = tuple(_of_station(node, max(seconds, 1e-9)) for node in nodes if isinstance(node, Station))
     return PipelineStatistics(source.count, outlet.count, dead, seconds, stages)
 
