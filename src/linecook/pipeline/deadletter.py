@@ -47,4 +47,8 @@ def sink_for(asked: Any) -> Callable[[DeadLetter, list[DeadLetter]], None]:
     take = getattr(asked, "append", None) or asked
     if not callable(take):
         raise TypeError(f"dead_letters= of a pipeline must be a list or a function of one letter, not {asked!r}")
-    return lambda letter, _kept: take(letter)
+
+    def give(letter: DeadLetter, _kept: list[DeadLetter]) -> None:
+        take(letter)
+
+    return give

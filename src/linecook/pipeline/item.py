@@ -86,7 +86,7 @@ def lose(item: Item) -> None:
 
 def size_of(value: Any) -> int:
     """Return how many bytes *value* is counted for: exactly for data, its shallow size for other objects."""
-    kind = type(value)
+    kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind in _SMALL:
         return 32
     if kind in _DATA:

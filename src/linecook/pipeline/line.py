@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.context import current_frame
 from .._core.endings import reason_of
 from .._core.errors import Interrupted, UsageError
-from .._core.supervise import supervisor_of
+from .._core.supervise import cancel_requests, raise_if_cancelled_since, see_end
 from .._runtime import current
 from ..tools.fanout import FanOutFrame
 from .deadletter import DeadLetter
@@ -158,20 +158,20 @@ class Line:
             node.stop(reason)
 
     async def see_end(self) -> None:
-        """After ``stop``: wait for the end of what runs, at most ``grace`` for each stage."""
+        """After ``stop``: wait for the end of what runs, at most ``grace``."""
+        before = cancel_requests()
+        if await see_end([task for node in self.nodes for task in node.tasks()], self.grace):
+            self._leave()
+        raise_if_cancelled_since(before)
+
+    def _leave(self) -> None:
         for node in self.nodes:
-            await node.see_end()
+            node.leave()
 
     def abandon(self) -> None:
         """Cancel what runs and leave it to the loop's supervisor: nobody is there to wait."""
         self.stop("caller")
-        for node in self.nodes:
-            if isinstance(node, Station):
-                node.leave()
-        source: Any = self.nodes[0]
-        task = getattr(source, "_task", None)
-        if task is not None and not task.done():
-            supervisor_of(self.loop).adopt(task, "the input of a pipeline", "caller", max(self.grace, 0.05))
+        self._leave()
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from .item import Item, size_of
@@ -58,8 +59,12 @@ class Node:
     def stop(self, reason: str) -> None:
         """Begin nothing more, and ask what runs to end."""
 
-    async def see_end(self) -> None:
-        """After ``stop``: wait for the end of what runs, no longer than its grace."""
+    def tasks(self) -> Iterable[asyncio.Task[Any]]:
+        """Return what runs."""
+        return ()
+
+    def leave(self) -> None:
+        """Leave to the loop's supervisor what still runs after ``stop``."""
 
 
 class Passing(Node):
@@ -105,7 +110,10 @@ class Outlet(Node):
     def accept(self, item: Item) -> None:
         self.count += 1
         if self._take is not None:
-            self._take(item.value)
+            try:
+                self._take(item.value)
+            except Exception as error:
+                self._line.fail(error, f"raised by the sink, for item {item.origin} of the pipeline's input")
             return
         size = size_of(item.value)
         self.bytes += size

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.endings import EXITS
 from .._core.errors import UsageError
-from .._core.supervise import see_end, supervisor_of
+from .._core.supervise import supervisor_of
 from ..tools.inputs import ending_of
 from ..tools.tool import Options, Tool
 from .item import Item
@@ -206,10 +206,14 @@ class TaskSource(Source):
         if self._task is not None:
             self._task.cancel(reason)
 
-    async def see_end(self) -> None:
-        task = self._task
-        if task is not None and not task.done() and await see_end([task], self._line.grace):
-            supervisor_of(self._line.loop).adopt(task, "the input of a pipeline", "caller", max(self._line.grace, 0.05))
+    def tasks(self) -> Iterable[asyncio.Task[None]]:
+        return () if self._task is None else (self._task,)
+
+    def leave(self) -> None:
+        if self._task is not None and not self._task.done():
+            supervisor_of(self._line.loop).adopt(
+                self._task, "the input of a pipeline", "caller", max(self._line.grace, 0.05)
+            )
 
 
 class AsyncSource(TaskSource):

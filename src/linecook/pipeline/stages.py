@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .._core.callframe import CallFrame
 from .._core.errors import UsageError
 from ..tools.decorate import make
 from ..tools.policies.retry import Retry
@@ -88,8 +89,11 @@ def work(
       ValueError: a figure is out of its range.
     """
     if not callable(function):
-        hint = " (a call that was made already: name the tool alone)" if hasattr(function, "again") else ""
-        raise UsageError(f"{kind} needs a tool, an agent or a function, not {function!r}{hint}")
+        hint = ""
+        if isinstance(function, CallFrame):
+            function.discard()  # one error is reported, not also that it was never awaited
+            hint = ": a call that was made already; name the tool alone"
+        raise UsageError(f"{kind} needs a tool, an agent or a function, not {function!r:.80}{hint}")
     if workers is not None and workers != "auto":
         if isinstance(workers, bool) or not isinstance(workers, int):
             raise UsageError(f"workers= of {kind} must be a whole number, 'auto' or None, not {workers!r}")
@@ -108,11 +112,11 @@ def work(
 
 
 def _tool_from(function: Any, kind: Kind) -> Any:
-    made = function if isinstance(function, Tool | BoundTool) else _made_from(function)
-    inner: Any = made.__func__ if isinstance(made, BoundTool) else made  # pyright: ignore[reportUnknownMemberType]
+    made: Any = function if isinstance(function, (Tool, BoundTool)) else _made_from(function)  # pyright: ignore[reportUnknownVariableType]
+    inner = getattr(made, "__func__", made)
     if isinstance(inner, StreamTool) and kind != "flat_map":
         raise UsageError(f"{made.__name__} yields many values; {kind} takes one for each item. Use flat_map.")
-    return made  # pyright: ignore[reportUnknownVariableType]
+    return made
 
 
 def _made_from(function: Any) -> Any:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from .._core.errors import LaneLost
+from .._core.errors import CallCancelled, LaneLost
 from .._core.outcome import Cancelled, Ok, Outcome
 from ..tools.fanout import FanOut
 from .item import Item, lose, size_of
@@ -100,9 +101,9 @@ class Station(FanOut, Node):
         inbox, running = self.inbox, self.running
         burst = _BURST
         while self.feeding and inbox:
-            if len(running) >= self.workers or (self.stage.ordered and len(self._late) >= 2 * self.workers):
+            if len(running) >= self.workers or (len(self._late) >= 2 * self.workers and not self._is_next(inbox[0])):
                 break
-            if self._room_after() <= 0:
+            if self._room_after() <= 0 and not (self._is_next(inbox[0]) and self._has_some_room()):
                 self.after.want()  # type: ignore[union-attr]
                 self._note("blocked")
                 return
@@ -120,6 +121,13 @@ class Station(FanOut, Node):
         if self._ended and not inbox and self.feeding:
             self.exhausted, self.feeding = True, False
         self._note("starved" if not inbox and len(running) < self.workers else "")
+
+    def _is_next(self, item: Item) -> bool:
+        """Say whether the results behind it wait for *item*: it was begun before, and lost its worker."""
+        return bool(self._late) and item.place == self._sent
+
+    def _has_some_room(self) -> bool:
+        return self.after.free() > 0  # type: ignore[union-attr]
 
     def _begin_item(self, item: Item, eager: bool) -> None:
         self._under_way[self._count] = item
@@ -144,7 +152,8 @@ class Station(FanOut, Node):
             self._finished(item, outcome.value)
         elif isinstance(outcome, Cancelled):
             if self.stopping is None:  # somebody cancelled that very call
-                self._failed(item, asyncio.CancelledError(outcome.reason))
+                told = f"{outcome.call!r} was cancelled: {outcome.reason}"
+                self._failed(item, CallCancelled(told, call=outcome.call, work=outcome.work))
         else:
             self._failed(item, outcome.error)
 
@@ -205,6 +214,9 @@ class Station(FanOut, Node):
             return
         item.value = value
         self._send(item)
+
+    def tasks(self) -> Iterable[asyncio.Task[None]]:
+        return list(self.running.values())
 
     # -- its end -----------------------------------------------------------------------------------------------------
 
