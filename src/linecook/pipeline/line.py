@@ -15,6 +15,7 @@ from .._core.errors import Interrupted, UsageError
 from .._core.supervise import cancel_requests, raise_if_cancelled_since, see_end
 from .._runtime import current
 from ..tools.fanout import FanOutFrame
+from .chunking import Chunking, can_be_chunked
 from .deadletter import DeadLetter
 from .gathering import Batching, Grouping, Runs
 from .item import Item
@@ -54,6 +55,7 @@ class Line:
         self._dead_letters = recipe.dead_letters
         self._was_interrupted = False
         self._news: asyncio.Future[None] | None = None
+        self._tell_end: list[Callable[[], object]] = []
         self._began = self.now()
         self._ended_at: float | None = None
         self._frame = FanOutFrame("pipeline")
@@ -77,7 +79,7 @@ class Line:
         for stage in recipe.stages:
             node: Node
             if isinstance(stage, Work):
-                node = (Splitting if stage.kind == "flat_map" else Station)(self, stage, before)
+                node = _station_for(self, stage, before)
                 before = workers_of(stage)
                 if isinstance(node, Splitting):
                     splits.append(node)
@@ -143,10 +145,16 @@ class Line:
         except Exception as second:
             self.fail(second, f"raised by dead_letters= of the pipeline, for {letter!r:.200}")
 
+    def on_end(self, tell: Callable[[], object]) -> None:
+        """Call *tell* when the run is over."""
+        self._tell_end.append(tell)
+
     def _over(self) -> None:
         if self.is_running:
             self.is_running = False
             self._ended_at = self.now()
+            for tell in self._tell_end:
+                tell()
         self.tell()
 
     # -- ending ------------------------------------------------------------------------------------------------------
@@ -227,3 +235,9 @@ class Line:
         """Return what each stage does."""
         seconds = (self.now() if self._ended_at is None else self._ended_at) - self._began
         return statistics_of(self.nodes, seconds, self.dead_count)
+
+
+def _station_for(line: Line, stage: Work, before: int) -> Station:
+    if stage.kind == "flat_map":
+        return Splitting(line, stage, before)
+    return (Chunking if can_be_chunked(stage) else Station)(line, stage, before)
