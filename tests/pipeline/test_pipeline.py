@@ -210,10 +210,10 @@ async def test_what_came_out_before_an_error_is_read_first() -> None:
             raise ValueError("two")
         return number
 
-    seen = []
+    seen: list[int] = []
     with pytest.raises(ValueError, match="two"):
         async for number in pipeline(range(5)).map(fragile):
-            seen.append(number)
+            seen += [number]
     assert seen == [0, 1]
 
 
@@ -254,10 +254,10 @@ async def test_a_source_that_raises_ends_it_after_what_it_gave() -> None:
         yield 2
         raise OSError("the disk is gone")
 
-    seen = []
+    seen: list[int] = []
     with pytest.raises(OSError, match="gone") as caught:
         async for number in pipeline(numbers()).map(double, ordered=True):
-            seen.append(number)
+            seen += [number]
     assert seen == [2, 4]
     assert any("raised by the pipeline's input, after 2 items" in note for note in caught.value.__notes__)
 
@@ -284,7 +284,7 @@ async def test_a_source_that_blocks_blocks_nobody_else() -> None:
 
 
 async def test_leaving_early_cancels_what_runs_and_closes_the_source() -> None:
-    ended = []
+    ended: list[str] = []
 
     async def numbers() -> AsyncIterator[int]:
         try:
@@ -367,7 +367,8 @@ async def test_a_recipe_may_run_again_and_does_not_change() -> None:
 
 
 async def test_an_empty_source_is_no_problem() -> None:
-    assert await pipeline([]).map(double).batch(3).collect() == []
+    nothing: list[int] = []
+    assert await pipeline(nothing).map(double).batch(3).collect() == []
 
 
 @pytest.mark.parametrize(
@@ -375,12 +376,12 @@ async def test_an_empty_source_is_no_problem() -> None:
     [
         (lambda: pipeline("abc"), "letter by letter"),
         (lambda: pipeline(3), "something to iterate over"),  # type: ignore[call-overload]
-        (lambda: pipeline([]).map(3), "needs a tool"),  # type: ignore[call-overload]
-        (lambda: pipeline([]).map(double.call(1)), "made already"),  # type: ignore[call-overload]
-        (lambda: pipeline([]).map(double, workers="many"), "must be a whole number"),  # type: ignore[call-overload]
-        (lambda: pipeline([]).map(double, on_error="ignore"), "on_error= of map"),  # type: ignore[call-overload]
-        (lambda: pipeline([]).group(), "none stands before"),
-        (lambda: pipeline([]).flat_map(twice).batch(2).group(), "put into lists"),
+        (lambda: pipeline([0]).map(3), "needs a tool"),  # type: ignore[call-overload]
+        (lambda: pipeline([0]).map(double.call(1)), "made already"),  # type: ignore[call-overload]
+        (lambda: pipeline([0]).map(double, workers="many"), "must be a whole number"),  # type: ignore[call-overload]
+        (lambda: pipeline([0]).map(double, on_error="ignore"), "on_error= of map"),  # type: ignore[call-overload]
+        (lambda: pipeline([0]).group(), "none stands before"),
+        (lambda: pipeline([0]).flat_map(twice).batch(2).group(), "put into lists"),
     ],
 )
 def test_what_makes_no_sense_is_refused_when_it_is_written(wrong: Any, told: str) -> None:

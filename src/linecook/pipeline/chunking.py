@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.outcome import Cancelled, Ok, Outcome
 from ..tools.direct import is_direct
-from ..tools.tool import BoundTool, Options, Tool
+from ..tools.tool import Options, Tool
 from .item import Item
-from .stages import Work
+from .stages import Work, unbound
 from .station import Station
 
 if TYPE_CHECKING:
@@ -70,9 +70,8 @@ class InTurn:
 
 def can_be_chunked(stage: Work) -> bool:
     """Say whether nothing but the body counts in *stage*."""
-    tool = stage.tool.__func__ if isinstance(stage.tool, BoundTool) else stage.tool
-    asked = tool.asked
-    return stage.kind != "flat_map" and tool.lane == "thread" and is_direct(tool) and asked.timeout is None
+    tool = unbound(stage.tool)
+    return stage.kind != "flat_map" and tool.lane == "thread" and is_direct(tool) and tool.asked.timeout is None
 
 
 class Chunking(Station):

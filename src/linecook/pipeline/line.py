@@ -20,6 +20,7 @@ from .deadletter import DeadLetter
 from .gathering import Batching, Grouping, Runs
 from .item import Item
 from .node import Node, Outlet
+from .sharing import Sharing
 from .source import source_node
 from .splitting import Splitting
 from .stages import Batches, Work
@@ -94,6 +95,8 @@ class Line:
         nodes.append(Outlet(self, max(16, before), self.max_bytes, take))
         for first, second in pairwise(nodes):
             first.after, second.before = second, first
+        sharing = [node for node in nodes if isinstance(node, Station) and node.stage.workers == "auto"]
+        self._sharing = Sharing(self, sharing) if len(sharing) > 1 else None
         return nodes
 
     @property
@@ -108,6 +111,8 @@ class Line:
         source: Any = self.nodes[0]
         runtime = current()
         runtime.watch_fanout(source)
+        if self._sharing is not None:
+            self._sharing.start()
         source.start()
         if runtime.draining:
             source.drain()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from .._core.callframe import CallFrame
 from .._core.errors import UsageError
@@ -111,10 +111,15 @@ def work(
     return Work(kind, made, workers, ordered, on_error)
 
 
+def unbound(made: Any) -> Tool[Any, Any]:
+    """Return the tool itself, where *made* is a method bound to its object."""
+    found: Any = getattr(made, "__func__", made)
+    return cast("Tool[Any, Any]", found)
+
+
 def _tool_from(function: Any, kind: Kind) -> Any:
     made: Any = function if isinstance(function, (Tool, BoundTool)) else _made_from(function)  # pyright: ignore[reportUnknownVariableType]
-    inner = getattr(made, "__func__", made)
-    if isinstance(inner, StreamTool) and kind != "flat_map":
+    if isinstance(unbound(made), StreamTool) and kind != "flat_map":
         raise UsageError(f"{made.__name__} yields many values; {kind} takes one for each item. Use flat_map.")
     return made
 

@@ -18,7 +18,7 @@ from .._core.outcome import Cancelled, Ok, Outcome
 from ..tools.fanout import FanOut
 from .item import Item, lose, size_of
 from .node import Node
-from .stages import WORKERS, Work
+from .stages import WORKERS, Work, unbound
 
 if TYPE_CHECKING:
     from .line import Line
@@ -142,6 +142,13 @@ class Station(FanOut, Node):
     def _call_for(self, item: Item) -> Any:
         return self._tool(item.value)
 
+    def set_workers(self, workers: int) -> None:
+        """Have so many items under way from now on; who runs goes on."""
+        more = workers > self.workers
+        self.workers = workers
+        if more:
+            self.on_room()
+
     # -- what goes out -----------------------------------------------------------------------------------------------
 
     def _on_end(self, index: int, outcome: Outcome[Any]) -> None:
@@ -192,7 +199,7 @@ class Station(FanOut, Node):
 
     def _failed(self, item: Item, error: BaseException) -> None:
         item.tries += 1
-        may_repeat = self._tool.asked.effect in ("read", "keyed")
+        may_repeat = unbound(self._tool).asked.effect in ("read", "keyed")
         if isinstance(error, LaneLost) and may_repeat and item.tries < TRIES and self.stopping is None:
             self.bytes += item.size
             self.inbox.appendleft(item)
