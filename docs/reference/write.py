@@ -26,6 +26,7 @@ WIDTH = 100  # columns of a signature on one line
 GROUPS = {
     "Tools, agents, programs": "tool agent run resource call_key Call",
     "Many at once": "gather settle as_completed first",
+    "Streams under pressure": "pipeline",
     "Outcomes": "Outcome Ok Failed TimedOut Cancelled Settled",
     "Scopes and deadlines": "scope fail_after move_on_after remaining",
     "Policies": "Limit Retry",
@@ -38,6 +39,9 @@ HANDED_OUT = {
     "linecook._core.scope": "Scope Handle",
     "linecook._core.deadline": "DeadlineScope",
     "linecook._core.callframe": "Times",
+    "linecook.pipeline.pipeline": "Pipeline Run",
+    "linecook.pipeline.statistics": "PipelineStatistics StageStatistics",
+    "linecook.pipeline.deadletter": "DeadLetter",
     "linecook._runtime.install": "Installed",
 }
 # Members without an underscore that are there for other rooms of the house, or for event loops.

@@ -17,6 +17,7 @@ from ._runtime import Runtime as Runtime
 from ._runtime import install as install
 from ._runtime import run as run
 from .agents.agent import agent as agent
+from .pipeline.pipeline import pipeline as pipeline
 from .tools.call import Call as Call
 from .tools.completed import as_completed as as_completed
 from .tools.decorate import call_key as call_key
@@ -54,6 +55,7 @@ __all__ = [
     "gather",
     "install",
     "move_on_after",
+    "pipeline",
     "remaining",
     "resource",
     "run",
