@@ -1,8 +1,9 @@
 """Small bodies on threads, several in one job: the way to a thread and back costs 20 µs, whatever the body does.
 
-Which is decided by measurement, and never makes a worker idle: a chunk is at most an even share of what waits. Only for
-tools that ask for no policy of their own: a time-out, a limit or another attempt is for one body.
-(benchmarks: pipeline_lanes, pipeline_threads)
+Which is decided by measurement, and makes no worker idle: a chunk is at most an even share of what waits, and what of
+it has not begun after some milliseconds is handed back. Only for tools that ask for no policy of their own, and outside
+budgets: a time-out, a limit, another attempt, a count of calls is for one body.
+(benchmarks: pipeline_threads)
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import copy_context
 from math import ceil
+from time import monotonic
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from .._core.callframe import CallFrame
+from .._core.context import current_frame, frame_here
 from .._core.outcome import Cancelled, Ok, Outcome
 from ..tools.direct import is_direct
 from ..tools.tool import Options, Tool
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
 
 SPAN = 0.001
 """Seconds of bodies in one job, at most: others wait no longer for a thread, and a cancelled pipeline for its end."""
+
+PATIENCE = 0.005
+"""Seconds after which a job hands back what it has not begun: its bodies turned out to be longer than was thought."""
 
 MOST = 64
 
@@ -58,9 +66,13 @@ class InTurn:
     def __call__(self, chunk: Chunk) -> list[tuple[bool, Any]]:
         """Return for each body that ran whether it returned, and what it returned or raised."""
         ended: list[tuple[bool, Any]] = []
+        call = frame_here()
+        until = monotonic() + PATIENCE
         for value in chunk.values:
-            if chunk.is_given_up:
+            if chunk.is_given_up or (ended and monotonic() > until):
                 break
+            if isinstance(call, CallFrame):
+                call.forget_key()
             try:
                 ended.append((True, copy_context().run(self.body, value)))
             except BaseException as error:
@@ -71,7 +83,10 @@ class InTurn:
 def can_be_chunked(stage: Work) -> bool:
     """Say whether nothing but the body counts in *stage*."""
     tool = unbound(stage.tool)
-    return stage.kind != "flat_map" and tool.lane == "thread" and is_direct(tool) and tool.asked.timeout is None
+    frame = current_frame.get()
+    is_counted = frame is not None and frame.account is not None
+    is_plain = tool.lane == "thread" and is_direct(tool) and tool.asked.timeout is None
+    return stage.kind != "flat_map" and is_plain and not is_counted
 
 
 class Chunking(Station):
@@ -79,15 +94,16 @@ class Chunking(Station):
 
     def __init__(self, line: Line, stage: Work, before: int) -> None:
         super().__init__(line, stage, before)
+        tool = unbound(stage.tool)
         self._in_turn = InTurn(stage.tool.body)
         self._chunks: Tool[[Chunk], list[tuple[bool, Any]]] = Tool(
-            self._in_turn, Options(lane="thread", priority=stage.tool.priority), is_tool=True
+            self._in_turn, Options(lane="thread", priority=tool.priority), is_tool=True
         )
         self._many: dict[int, tuple[Chunk, list[Item]]] = {}
         self._more = 0  # items under way, besides one for each call
         self._typical: float | None = None
         # Its jobs are counted with the tool's own, as the bodies that they are.
-        self._meter = self.runtime.meter(stage.tool.body, stage.tool.__qualname__, "thread")
+        self._meter = self.runtime.meter(tool.body, tool.__qualname__, "thread")
         self.runtime.meters[self._in_turn] = self._meter
         line.on_end(lambda: self.runtime.meters.pop(self._in_turn, None))
 
@@ -122,28 +138,32 @@ class Chunking(Station):
             return
         chunk, items = together
         self._more -= len(items) - 1
-        self._learn(outcome, len(items))
-        if isinstance(outcome, Ok):
-            self._meter.calls += len(items) - 1
-            for item, (returned, value) in zip(items, outcome.value, strict=True):
-                self._take(item, returned, value)
+        if not isinstance(outcome, Ok):
+            chunk.is_given_up = True
+            for item in items:
+                self._settle(item, outcome)
             return
-        chunk.is_given_up = True
-        for item in items:
-            super()._on_end(self._as_one(item), outcome)
-
-    def _as_one(self, item: Item) -> int:
-        self._under_way[-1] = item
-        return -1
+        ran: list[tuple[bool, Any]] = outcome.value
+        self._learn(outcome, len(ran))
+        self._meter.calls += len(ran) - 1
+        for item in items[len(ran) :]:
+            self._put_back(item)
+        for item, (returned, value) in zip(items, ran, strict=False):
+            self._take(item, returned, value)
 
     def _take(self, item: Item, returned: bool, value: Any) -> None:
-        if returned:
+        if returned and type(value) is not CoroutineType:
             self._finished(item, value)
             return
         self._meter.failures += 1
         call = self._tool.call(item.value)
         call.discard()
         call.attempts = 1
+        if returned:
+            try:
+                unbound(self._tool).run.check(call, value)  # type: ignore[attr-defined]
+            except Exception as error:
+                value = error
         self._failed(item, call.told(value))
 
     def _learn(self, outcome: Outcome[Any], count: int) -> None:

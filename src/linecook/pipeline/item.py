@@ -21,7 +21,7 @@ class Item:
       split: what it is a piece of, once a ``flat_map`` made it; None before.
       piece: which piece, from 0.
       place: the order in which it came into the stage where it is.
-      tries: how often a stage began it, where that may be repeated.
+      tries: how often the stage where it is began it, in vain.
     """
 
     __slots__ = ("origin", "piece", "place", "size", "split", "tries", "value")
@@ -41,17 +41,19 @@ class Split:
 
     Attributes:
       item: the whole.
-      count: how many pieces there are; None until the last one is made.
+      made: pieces so far.
+      has_ended: whether no more will be made.
       gone: pieces that will not come: filtered out, skipped.
       parts: those that have come, by their number.
       is_broken: whether the making of pieces failed: the whole is set aside, and its pieces lead nowhere.
     """
 
-    __slots__ = ("_changed", "count", "gone", "is_broken", "item", "parts")
+    __slots__ = ("_changed", "gone", "has_ended", "is_broken", "item", "made", "parts")
 
     def __init__(self, item: Item, changed: Callable[[Split], None] | None) -> None:
         self.item = item
-        self.count: int | None = None
+        self.made = 0
+        self.has_ended = False
         self.gone = 0
         self.parts: dict[int, Any] = {}
         self.is_broken = False
@@ -60,11 +62,11 @@ class Split:
     @property
     def is_whole(self) -> bool:
         """Whether every piece has come or is gone."""
-        return self.count is not None and len(self.parts) + self.gone == self.count
+        return self.has_ended and len(self.parts) + self.gone == self.made
 
-    def end(self, count: int, is_broken: bool = False) -> None:
-        """Note that *count* pieces were made, and no more will be."""
-        self.count, self.is_broken = count, is_broken
+    def end(self, is_broken: bool = False) -> None:
+        """Note that no more pieces will be made."""
+        self.has_ended, self.is_broken = True, is_broken
         self.look()
 
     def lose_one(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,23 +14,28 @@ from .._core.endings import reason_of
 from .._core.errors import Interrupted, UsageError
 from .._core.supervise import cancel_requests, raise_if_cancelled_since, see_end
 from .._runtime import current
+from ..tools.completed import tell_left
 from ..tools.fanout import FanOutFrame
 from .chunking import Chunking, can_be_chunked
 from .deadletter import DeadLetter
 from .gathering import Batching, Grouping, Runs
 from .item import Item
 from .node import Node, Outlet
+from .pulled import PulledSource
 from .sharing import Sharing
-from .source import source_node
+from .source import IN_MEMORY, AsyncSource, MemorySource, Source
 from .splitting import Splitting
 from .stages import Batches, Work
 from .station import Station, workers_of
 from .statistics import PipelineStatistics, statistics_of
 
 if TYPE_CHECKING:
-    from .pipeline import Recipe
+    from .recipe import Recipe
 
 _log = logging.getLogger("linecook")
+
+OTHERS_NOTED = 10
+"""Errors noted on the one that ended a pipeline: those of items that failed while it was being ended."""
 
 
 class Line:
@@ -43,6 +48,7 @@ class Line:
       error: what ended it.
       dead: items that were set aside, as many as are kept.
       dead_count: how many were set aside.
+      depth: how many stages an item has passed in this very step.
     """
 
     def __init__(self, recipe: Recipe, take: Callable[[Any], object] | None = None) -> None:
@@ -52,8 +58,10 @@ class Line:
         self.is_running = True
         self.error: BaseException | None = None
         self.dead: list[DeadLetter] = []
-        self.dead_count = 0
+        self.dead_count = self.depth = 0
         self._dead_letters = recipe.dead_letters
+        self._others = 0
+        self._input = recipe.source
         self._was_interrupted = False
         self._news: asyncio.Future[None] | None = None
         self._tell_end: list[Callable[[], object]] = []
@@ -74,7 +82,7 @@ class Line:
         return self.loop.time()
 
     def _build(self, recipe: Recipe, take: Callable[[Any], object] | None) -> list[Node]:
-        nodes: list[Node] = [source_node(self, recipe.source)]
+        nodes: list[Node] = [_source_for(self, recipe.source.source)]
         splits: list[Splitting] = []
         before = 1
         for stage in recipe.stages:
@@ -89,8 +97,8 @@ class Line:
             elif stage.key is not None:
                 node = Runs(self, stage.name, stage.key)
             else:
-                node = Grouping()
-                splits.pop().together = node
+                splitting = splits.pop()
+                splitting.together = node = Grouping(splitting)
             nodes.append(node)
         nodes.append(Outlet(self, max(16, before), self.max_bytes, take))
         for first, second in pairwise(nodes):
@@ -108,14 +116,16 @@ class Line:
 
     def start(self) -> None:
         """Begin to read the source."""
+        self._input.take()
         source: Any = self.nodes[0]
         runtime = current()
+        if runtime.draining:
+            source.drain()
+            return
         runtime.watch_fanout(source)
         if self._sharing is not None:
             self._sharing.start()
         source.start()
-        if runtime.draining:
-            source.drain()
 
     # -- what nodes tell ---------------------------------------------------------------------------------------------
 
@@ -134,12 +144,23 @@ class Line:
         self._was_interrupted = True
 
     def fail(self, error: BaseException, note: str) -> None:
-        """End everything, since *error* came up; the first one counts."""
+        """End everything, since *error* came up. The first one counts; others are noted on it."""
         if not self.is_running:
+            self._note_other(error, note)
             return
         error.add_note(note)
         self.error = error
         self.stop("sibling")
+
+    def _note_other(self, error: BaseException, note: str) -> None:
+        if error is self.error or isinstance(error, asyncio.CancelledError):
+            return
+        if self.error is None:
+            _log.warning("a pipeline that was being ended failed: %s", note, exc_info=error)
+            return
+        self._others += 1
+        if self._others <= OTHERS_NOTED:
+            self.error.add_note(f"another failure of the same pipeline, {note}: {error!r}")
 
     def set_aside(self, item: Item, stage: str, error: Exception) -> None:
         """Keep *item*, which failed in *stage*, as a dead letter."""
@@ -181,10 +202,30 @@ class Line:
         for node in self.nodes:
             node.leave()
 
+    def close(self) -> None:
+        """Cancel what runs, and drop what was not read."""
+        self.stop("caller")
+        self.outlet.values.clear()
+
     def abandon(self) -> None:
         """Cancel what runs and leave it to the loop's supervisor: nobody is there to wait."""
-        self.stop("caller")
+        self.close()
         self._leave()
+
+    def drop(self) -> None:
+        """The reader has gone in the middle, from whatever thread."""
+        if self.is_running and not self.loop.is_closed():
+            try:
+                self.loop.call_soon_threadsafe(self._abandon_dropped)
+            except RuntimeError:  # closed in between
+                return
+
+    def _abandon_dropped(self) -> None:
+        running = [call for node in self.nodes if isinstance(node, Station) for call in node.running]
+        if running:
+            cure = "Leave it through 'async with pipeline(...) as results', which also awaits them."
+            tell_left("a pipeline", cure, running, self.loop)
+        self.abandon()
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -240,6 +281,14 @@ class Line:
         """Return what each stage does."""
         seconds = (self.now() if self._ended_at is None else self._ended_at) - self._began
         return statistics_of(self.nodes, seconds, self.dead_count)
+
+
+def _source_for(line: Line, source: Any) -> Source:
+    if isinstance(source, AsyncIterable):
+        return AsyncSource(line, aiter(source))  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(source, IN_MEMORY):
+        return MemorySource(line, iter(source))  # pyright: ignore[reportUnknownArgumentType]
+    return PulledSource(line, source)
 
 
 def _station_for(line: Line, stage: Work, before: int) -> Station:

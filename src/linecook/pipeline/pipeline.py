@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from .._core.deadline import check_seconds
 from .._core.errors import UsageError
 from ..tools.policies.limit import check_count
 from ..tools.policies.retry import Retry
 from .deadletter import DeadLetter, sink_for
-from .line import Line
-from .source import check_source
-from .stages import Batches, Groups, OnError, Stage, Work, Workers, work
-from .statistics import PipelineStatistics
+from .recipe import MAX_BYTES, Input, Recipe, check_groups, check_source
+from .stages import Batches, Groups, OnError, Stage, Workers, work
+
+if TYPE_CHECKING:
+    from .line import Line
+    from .statistics import PipelineStatistics
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-MAX_BYTES = 64 * 2**20
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a pipeline is made of; a run reads it, and nothing changes it."""
-
-    source: Any
-    stages: tuple[Stage, ...]
-    max_bytes: int
-    grace: float
-    dead_letters: Callable[[DeadLetter, list[DeadLetter]], None]
+GRACE = 0.5
 
 
 class Pipeline(Generic[T]):
@@ -130,6 +121,8 @@ class Pipeline(Generic[T]):
         Raises:
           UsageError: the items are pieces of a ``flat_map`` that a later ``group`` is to put together.
         """
+        if size is None:  # pyright: ignore[reportUnnecessaryComparison]
+            raise UsageError("batch needs a size: batch(100, wait=0.5)")
         check_count(size, "batch's size", 1)
         check_seconds(wait, "batch's wait")
         return cast("Pipeline[list[T]]", self._with(Batches(size, wait)))
@@ -153,7 +146,7 @@ class Pipeline(Generic[T]):
 
     def _with(self, stage: Stage) -> Pipeline[Any]:
         stages = (*self._recipe.stages, stage)
-        _check_groups(stages)
+        check_groups(stages)
         return Pipeline(replace(self._recipe, stages=stages))
 
     # -- running -----------------------------------------------------------------------------------------------------
@@ -166,23 +159,24 @@ class Pipeline(Generic[T]):
           Interrupted: shutdown came first.
         """
         values: list[T] = []
-        self._latest = line = Line(self._recipe, values.append)
+        self._latest = line = _line(self._recipe, values.append)
         await line.run()
         return values
 
-    async def into(self, sink: Any, *, workers: int = 1, ordered: bool = True) -> int:
-        """Run to the end, calling *sink* with everything that comes out; returns how many items those were.
+    async def into(self, sink: Any, *, workers: int = 1, on_error: OnError = "raise") -> int:
+        """Run to the end, calling *sink* with everything that comes out; returns how many items it took.
 
         Args:
-          sink: a tool, an agent, a function, a list, or something with an async ``put`` such as ``asyncio.Queue``.
-          workers, ordered: as of ``map``.
+          sink: a tool, an agent, a function, a list, or something with a ``put`` such as ``asyncio.Queue``.
+          workers: most items that it takes at once; with one it gets them in the order in which they come out.
+          on_error: as of ``map``; nothing goes with a list.
         """
         append = getattr(sink, "append", None)
         if append is not None:
-            self._latest = line = Line(self._recipe, append)
+            self._latest = line = _line(self._recipe, append)
         else:
-            last = self.map(getattr(sink, "put", sink), workers=workers, ordered=ordered)
-            self._latest = line = Line(last._recipe, _drop)
+            last = self.map(getattr(sink, "put", sink), workers=workers, on_error=on_error)
+            self._latest = line = _line(last._recipe, _drop)
         await line.run()
         return line.outlet.count
 
@@ -198,6 +192,8 @@ class Pipeline(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         task = asyncio.current_task()
+        if task not in self._open:  # an async generator that another task closes
+            task = next(reversed(self._open))
         runs = self._open[task]
         run = runs.pop()
         if not runs:
@@ -226,8 +222,11 @@ class Pipeline(Generic[T]):
 class Run(AsyncIterator[T], Generic[T]):
     """What comes out of one run of a pipeline, in the order in which it comes. One task reads at a time."""
 
+    drains_itself = True
+
     def __init__(self, recipe: Recipe) -> None:
-        self.line = Line(recipe)
+        self._closed = True  # should the next line fail, there is nothing to close
+        self.line = _line(recipe)
         self._begun = self._closed = False
 
     def __aiter__(self) -> Run[T]:
@@ -238,14 +237,15 @@ class Run(AsyncIterator[T], Generic[T]):
 
         Raises:
           StopAsyncIteration: everything is out, or the block was left.
-          what a stage or the source raised, after what came out before, with a note that names item and stage.
+          what a stage or the source raised, once, after what came out before; a note names item and stage.
           Interrupted: shutdown came before the source had ended; what was inside came out first.
+          UsageError: the source gives its items once, and an earlier run has read them; or another task reads here.
         """
         if self._closed:
             raise StopAsyncIteration
         if not self._begun:
-            self._begun = True
             self.line.start()
+            self._begun = True
         value: T = await self.line.next()
         return value
 
@@ -253,7 +253,7 @@ class Run(AsyncIterator[T], Generic[T]):
         """Cancel what runs, and wait for its end; what has not been read is dropped."""
         if not self._closed:
             self._closed = True
-            self.line.stop("caller")
+            self.line.close()
             if self._begun:
                 await self.line.see_end()
 
@@ -262,59 +262,58 @@ class Run(AsyncIterator[T], Generic[T]):
         return self.line.statistics()
 
     def __del__(self) -> None:
-        line = self.line
-        if self._begun and not self._closed and line.is_running and not line.loop.is_closed():
-            try:
-                line.loop.call_soon_threadsafe(line.abandon)
-            except RuntimeError:  # closed in between
-                return
+        if not self._closed and self._begun:
+            self.line.drop()
+
+
+def _line(recipe: Recipe, take: Callable[[Any], object] | None = None) -> Line:
+    from .line import Line  # with all that runs: who runs no pipeline doesn't pay for it (benchmarks: import_time)
+
+    return Line(recipe, take)
 
 
 def _drop(_value: object) -> None:
     return
 
 
-def _check_groups(stages: tuple[Stage, ...]) -> None:
-    """Refuse a ``group()`` that has nothing to put together."""
-    open_splits: list[bool] = []  # for each flat_map: whether its pieces were put into batches
-    for stage in stages:
-        if isinstance(stage, Work) and stage.kind == "flat_map":
-            open_splits.append(False)
-        elif isinstance(stage, Batches) or (isinstance(stage, Groups) and stage.key is not None):
-            open_splits = [True for _ in open_splits]
-        elif isinstance(stage, Groups):
-            if not open_splits:
-                raise UsageError("group() puts together what a flat_map took apart, and none stands before it")
-            if open_splits.pop():
-                raise UsageError(f"group() can't tell pieces apart that were put into lists before it, by {stages}")
-
-
 @overload
 def pipeline(
-    source: AsyncIterable[T], /, *, max_bytes: int = MAX_BYTES, grace: float = 0.5, dead_letters: Any = None
+    source: Pipeline[T], /, *, max_bytes: int | None = None, grace: float | None = None, dead_letters: Any = None
 ) -> Pipeline[T]: ...
 @overload
 def pipeline(
-    source: Iterable[T], /, *, max_bytes: int = MAX_BYTES, grace: float = 0.5, dead_letters: Any = None
+    source: AsyncIterable[T], /, *, max_bytes: int | None = None, grace: float | None = None, dead_letters: Any = None
+) -> Pipeline[T]: ...
+@overload
+def pipeline(
+    source: Iterable[T], /, *, max_bytes: int | None = None, grace: float | None = None, dead_letters: Any = None
 ) -> Pipeline[T]: ...
 def pipeline(
-    source: Any, /, *, max_bytes: int = MAX_BYTES, grace: float = 0.5, dead_letters: Any = None
+    source: Any, /, *, max_bytes: int | None = None, grace: float | None = None, dead_letters: Any = None
 ) -> Pipeline[Any]:
     """Make a pipeline over *source*: stages in a row, each with its lane and workers, under back-pressure.
 
     Args:
       source: a list or another container; a lazy iterator, which is pulled on a thread and may block, such as an open
-        file; an async iterator; another pipeline. It may be endless.
+        file; an async iterator. It may be endless. What is read ahead of a lazy iterator is what it gives within 1 ms,
+        256 items at most. Or another pipeline, which this one goes on: as if its stages were written here.
       max_bytes: most bytes in each buffer between two stages, ≥ 1: texts, bytes and arrays are counted exactly. One
         item may be larger: then it stands there alone. How many items: as many as the stages beside it have workers.
-      grace: seconds that cancelled calls have for their clean-up.
+        None: 64 MiB.
+      grace: seconds that cancelled calls have for their clean-up. None: 0.5.
       dead_letters: where items go that a stage with ``on_error="skip"`` could not do: a list, or a plain function of
         one ``DeadLetter``. None: the first 1,000 are kept as ``pipe.dead_letters``.
 
     Raises:
       UsageError, TypeError, ValueError: something makes no sense; the message names it.
     """
-    check_source(source)
     check_count(max_bytes, "pipeline's max_bytes", 1)
     check_seconds(grace, "pipeline's grace")
-    return Pipeline(Recipe(source, (), max_bytes, grace, sink_for(dead_letters)))
+    if isinstance(source, Pipeline):
+        recipe: Recipe = source._recipe  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
+    else:
+        check_source(source)
+        recipe = Recipe(Input(source), (), MAX_BYTES, GRACE, sink_for(None))
+    letters = None if dead_letters is None else sink_for(dead_letters)
+    asked: dict[str, Any] = {"max_bytes": max_bytes, "grace": grace, "dead_letters": letters}
+    return Pipeline(replace(recipe, **{name: value for name, value in asked.items() if value is not None}))

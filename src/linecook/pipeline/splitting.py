@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from .._core.errors import LaneLost
 from .item import Item, Split
 from .stages import Work
 from .station import Station
@@ -14,6 +16,8 @@ from .station import Station
 if TYPE_CHECKING:
     from .gathering import Grouping
     from .line import Line
+
+_BURST = 64
 
 
 class Splitting(Station):
@@ -27,54 +31,91 @@ class Splitting(Station):
         super().__init__(line, stage, before)
         self.together: Grouping | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()  # for room after it
+        self._waits_began: dict[asyncio.Future[None], float] = {}
         self._turns: dict[int, asyncio.Future[None]] = {}  # for those before them to have sent everything, by place
 
     def _room_after(self) -> int:
         assert self.after is not None
+        if self.together is not None and self.together.free() <= 0:
+            return 0
         return self.after.free()
 
+    def _want_room(self) -> None:
+        assert self.after is not None
+        if self.after.free() <= 0:
+            self.after.want()
+        else:
+            assert self.together is not None
+            self.together.want_whole()
+
     def _call_for(self, item: Item) -> Any:
-        return self._spread(item)
+        call: Any = self._spread(item)
+        call.__qualname__ = "item"  # by which top, ps and tree show it
+        return call
 
     async def _spread(self, item: Item) -> None:
         split = Split(item, None if self.together is None else self.together.look_at)
-        sent = [0]
         try:
-            await self._make_pieces(item, split, sent)
+            await self._make_pieces(split)
         except Exception as error:
             if not callable(self.stage.on_error):
-                split.end(sent[0], is_broken=True)
+                split.end(is_broken=True)
                 raise
             for value in pieces_of(self.stage.on_error(item.value, error), f"on_error of {self.name}"):
-                await self._send_piece(item, split, sent, value)
-        split.end(sent[0])
+                await self._send_piece(split, value)
+        split.end()
 
-    async def _make_pieces(self, item: Item, split: Split, sent: list[int]) -> None:
-        made = self._tool(item.value)
+    async def _make_pieces(self, split: Split) -> None:
+        """Make and send the pieces; again, with another worker, if that died before the first one."""
+        while True:
+            try:
+                await self._make_pieces_once(split)
+            except LaneLost as error:
+                item = split.item
+                item.tries += 1
+                if not split.made and self._may_try_again(item, error):
+                    continue
+                raise
+            return
+
+    async def _make_pieces_once(self, split: Split) -> None:
+        made = self._tool(split.item.value)
         if not hasattr(made, "__anext__"):
             for value in pieces_of(await made, self.name):
-                await self._send_piece(item, split, sent, value)
+                await self._send_piece(split, value)
             return
         async with made as pieces:
             async for value in pieces:
-                await self._send_piece(item, split, sent, value)
+                await self._send_piece(split, value)
 
-    async def _send_piece(self, item: Item, split: Split, sent: list[int], value: Any) -> None:
-        after = self.after
+    async def _send_piece(self, split: Split, value: Any) -> None:
+        after, item = self.after, split.item
         assert after is not None
         while self.stage.ordered and item.place != self._sent:
             await self._wait(self._turns.setdefault(item.place, self.loop.create_future()))
-        while not after.free():
+        while not after.free() > 0:
             room = self.loop.create_future()
             self._waiting.append(room)
             after.want()
+            self._note("blocked")
             await self._wait(room)
-        after.accept(Item(value, item.origin, split, sent[0]))
-        sent[0] += 1
+        piece = split.made
+        split.made += 1
+        after.accept(Item(value, item.origin, split, piece))
+        if piece % _BURST == _BURST - 1:  # pieces that end at once must not keep the loop from the others
+            await asyncio.sleep(0)
 
     async def _wait(self, news: asyncio.Future[None]) -> None:
-        self._note("blocked")
-        await news
+        """Wait for *news*: time in which its worker isn't busy."""
+        self._waits_began[news] = monotonic()
+        try:
+            await news
+        finally:
+            self.busy -= monotonic() - self._waits_began.pop(news)
+
+    def busy_so_far(self) -> float:
+        now = monotonic()
+        return super().busy_so_far() - sum(now - began for began in self._waits_began.values())
 
     def on_room(self) -> None:
         assert self.after is not None
@@ -99,10 +140,11 @@ class Splitting(Station):
             turn.set_result(None)
 
     def _failed(self, item: Item, error: BaseException) -> None:
+        item.tries = max(item.tries, 1)  # it had its tries, in _make_pieces
         if callable(self.stage.on_error) and isinstance(error, Exception):  # it was asked, and raised in its turn
             self._line.fail(error, f"on_error of {self.name}, for item {item.origin} of the pipeline's input")
             return
-        super()._failed(item, error)
+        self._give_up(item, error)
 
 
 def pieces_of(made: object, name: str) -> Iterable[Any]:

@@ -99,16 +99,27 @@ def work(
             raise UsageError(f"workers= of {kind} must be a whole number, 'auto' or None, not {workers!r}")
         if workers < 1:
             raise ValueError(f"workers= of {kind} must be 1 or more, not {workers}")
-    if on_error not in ("raise", "skip") and not callable(on_error):
-        raise UsageError(
-            f"on_error= of {kind} must be 'raise', 'skip' or a function of item and error, not {on_error!r}"
-        )
+    _check_on_error(kind, on_error)
     made = _tool_from(function, kind)
     changes = {"retry": retry, "attempt_timeout": attempt_timeout}
     asked = {option: value for option, value in changes.items() if value is not None}
     if asked:
         made = made.options(**asked)
     return Work(kind, made, workers, ordered, on_error)
+
+
+def _check_on_error(kind: Kind, on_error: object) -> None:
+    if on_error in ("raise", "skip"):
+        return
+    if isinstance(on_error, (Tool, BoundTool)) or is_async(on_error):
+        raise UsageError(
+            f"on_error= of {kind} takes a plain function, which answers at once, not {on_error!r:.80}: catch the error "
+            "inside the stage's own function, where you can await"
+        )
+    if not callable(on_error):
+        raise UsageError(
+            f"on_error= of {kind} must be 'raise', 'skip' or a function of item and error, not {on_error!r}"
+        )
 
 
 def unbound(made: Any) -> Tool[Any, Any]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .line import Line
 
 _BURST = 64
+DEEPEST = 16
+"""Stages that an item may pass in one step: each takes a dozen places on the stack."""
 TRIES = 3
 """How often an item may lose its worker, in a stage whose effect may be repeated, before it is given up as poison."""
 
@@ -47,6 +49,7 @@ class Station(FanOut, Node):
         self.name = stage.name
         self._tool = stage.tool
         self._is_filter = stage.kind == "filter"
+        self._may_repeat = unbound(stage.tool).asked.effect in ("read", "keyed")
         self._line = line
         self.workers = workers_of(stage)
         self.capacity = before + self.workers
@@ -57,11 +60,9 @@ class Station(FanOut, Node):
         self.waits = {"starved": 0.0, "blocked": 0.0, "": 0.0}
         self._waits_for = "starved"
         self._since = line.now()
-        self._ended = self._told = False
+        self._ended = self._told = self._goes_on_soon = False
         self._under_way: dict[int, Item] = {}
-        self._late: dict[
-            int, Item | None
-        ] = {}  # results that wait for an earlier one, by place; None: it goes no further
+        self._late: dict[int, Item | None] = {}  # results that wait for an earlier one, by place; None: there is none
         self._arrived = self._sent = 0
         self._most_bytes = line.max_bytes
         super().__init__(self.name, (), self.workers, self._on_end, line.grace)
@@ -77,18 +78,37 @@ class Station(FanOut, Node):
         item.size = size = size_of(item.value)
         self.bytes += size
         item.place = self._arrived
+        item.tries = 0
         self._arrived += 1
         self.inbox.append(item)
         if not self._pulling:
-            self._pull(self._eager)
+            self._go_on()
 
     def input_ended(self) -> None:
         self._ended = True
-        self._pull(self._eager)
+        self._go_on()
 
     def on_room(self) -> None:
         if not self._pulling:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Begin what can begin: now, or soon when this comes from a body that ended at once, in another such."""
+        line = self._line
+        if line.depth >= DEEPEST:
+            if not self._goes_on_soon:
+                self._goes_on_soon = True
+                self.loop.call_soon(self._go_on_now)
+            return
+        line.depth += 1
+        try:
             self._pull(self._eager)
+        finally:
+            line.depth -= 1
+
+    def _go_on_now(self) -> None:
+        self._goes_on_soon = False
+        self._go_on()
 
     def drain(self) -> None:
         """Go on: only the source ends when the runtime drains."""
@@ -97,6 +117,10 @@ class Station(FanOut, Node):
         """Return how many more items may begin, by the room for their results."""
         return self.after.free() - len(self.running) - len(self._late)  # type: ignore[union-attr]
 
+    def _want_room(self) -> None:
+        """Ask to be told when ``_room_after`` may have grown."""
+        self.after.want()  # type: ignore[union-attr]
+
     def _pull_from(self, source: Any, eager: bool) -> None:
         inbox, running = self.inbox, self.running
         burst = _BURST
@@ -104,7 +128,7 @@ class Station(FanOut, Node):
             if len(running) >= self.workers or (len(self._late) >= 2 * self.workers and not self._is_next(inbox[0])):
                 break
             if self._room_after() <= 0 and not (self._is_next(inbox[0]) and self._has_some_room()):
-                self.after.want()  # type: ignore[union-attr]
+                self._want_room()
                 self._note("blocked")
                 return
             item = inbox.popleft()
@@ -152,9 +176,11 @@ class Station(FanOut, Node):
     # -- what goes out -----------------------------------------------------------------------------------------------
 
     def _on_end(self, index: int, outcome: Outcome[Any]) -> None:
-        item = self._under_way.pop(index)
         if outcome.call is not None:
             self.busy += outcome.call.seconds_running()
+        self._settle(self._under_way.pop(index), outcome)
+
+    def _settle(self, item: Item, outcome: Outcome[Any]) -> None:
         if isinstance(outcome, Ok):
             self._finished(item, outcome.value)
         elif isinstance(outcome, Cancelled):
@@ -166,6 +192,9 @@ class Station(FanOut, Node):
 
     def _finished(self, item: Item, value: Any) -> None:
         self.done += 1
+        self._pass_on(item, value)
+
+    def _pass_on(self, item: Item, value: Any) -> None:
         if not self._is_filter:
             item.value = value
             self._send(item)
@@ -199,11 +228,25 @@ class Station(FanOut, Node):
 
     def _failed(self, item: Item, error: BaseException) -> None:
         item.tries += 1
-        may_repeat = unbound(self._tool).asked.effect in ("read", "keyed")
-        if isinstance(error, LaneLost) and may_repeat and item.tries < TRIES and self.stopping is None:
-            self.bytes += item.size
-            self.inbox.appendleft(item)
-            return
+        if self._may_try_again(item, error):
+            self._put_back(item)
+        else:
+            self._give_up(item, error)
+
+    def _may_try_again(self, item: Item, error: BaseException) -> bool:
+        """Say whether *item*, whose worker died, deserves another one: no fault of its own, or poison."""
+        return isinstance(error, LaneLost) and self._may_repeat and item.tries < TRIES and self.stopping is None
+
+    def _put_back(self, item: Item) -> None:
+        """Let *item* wait again, before those that came after it: in an ordered stage they wait for it."""
+        before = 0
+        while before < len(self.inbox) and self.inbox[before].place < item.place:
+            before += 1
+        self.inbox.insert(before, item)
+        self.bytes += item.size
+        self.exhausted, self.feeding = False, True  # it may be the last one
+
+    def _give_up(self, item: Item, error: BaseException) -> None:
         self.failed += 1
         policy = self.stage.on_error
         if policy == "raise" or not isinstance(error, Exception):
@@ -219,13 +262,16 @@ class Station(FanOut, Node):
         except Exception as second:
             self._line.fail(second, f"on_error of {self.name}, for item {item.origin} of the pipeline's input")
             return
-        item.value = value
-        self._send(item)
+        self._pass_on(item, value)
 
     def tasks(self) -> Iterable[asyncio.Task[None]]:
         return list(self.running.values())
 
     # -- its end -----------------------------------------------------------------------------------------------------
+
+    def stop(self, reason: str) -> None:
+        self.inbox.clear()
+        super().stop(reason)
 
     def _over(self) -> None:
         if not self._told and self.exhausted and self.stopping is None:
