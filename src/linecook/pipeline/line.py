@@ -16,6 +16,7 @@ from .._core.supervise import cancel_requests, raise_if_cancelled_since, see_end
 from .._runtime import current
 from ..tools.completed import tell_left
 from ..tools.fanout import FanOutFrame
+from .byinput import InputOutlet, Ticket, ticket_of
 from .chunking import Chunking, can_be_chunked
 from .deadletter import DeadLetter
 from .gathering import Batching, Grouping, Runs
@@ -48,10 +49,11 @@ class Line:
       error: what ended it.
       dead: items that were set aside, as many as are kept.
       dead_count: how many were set aside.
+      open_ticket: makes what goes along with each item of the source; None where nobody asks for outcomes by input.
       depth: how many stages an item has passed in this very step.
     """
 
-    def __init__(self, recipe: Recipe, take: Callable[[Any], object] | None = None) -> None:
+    def __init__(self, recipe: Recipe, take: Callable[[Any], object] | None = None, *, by_input: bool = False) -> None:
         self.loop = asyncio.get_running_loop()
         self.grace = recipe.grace
         self.max_bytes = recipe.max_bytes
@@ -61,6 +63,8 @@ class Line:
         self.dead_count = self.depth = 0
         self._dead_letters = recipe.dead_letters
         self._others = 0
+        self._by_input = by_input
+        self.open_ticket: Callable[[Any, int], Ticket] | None = None
         self._input = recipe.source
         self._was_interrupted = False
         self._news: asyncio.Future[None] | None = None
@@ -100,12 +104,19 @@ class Line:
                 splitting = splits.pop()
                 splitting.together = node = Grouping(splitting)
             nodes.append(node)
-        nodes.append(Outlet(self, max(16, before), self.max_bytes, take))
+        nodes.append(self._end_of_row(max(16, before), take))
         for first, second in pairwise(nodes):
             first.after, second.before = second, first
         sharing = [node for node in nodes if isinstance(node, Station) and node.stage.workers == "auto"]
         self._sharing = Sharing(self, sharing) if len(sharing) > 1 else None
         return nodes
+
+    def _end_of_row(self, capacity: int, take: Callable[[Any], object] | None) -> Outlet:
+        if not self._by_input:
+            return Outlet(self, capacity, self.max_bytes, take)
+        outlet = InputOutlet(self, capacity, self.max_bytes)
+        self.open_ticket = lambda value, index: Ticket(value, index, outlet.through)
+        return outlet
 
     @property
     def outlet(self) -> Outlet:
@@ -143,14 +154,23 @@ class Line:
         """The runtime drains: what is inside is worked off."""
         self._was_interrupted = True
 
-    def fail(self, error: BaseException, note: str) -> None:
-        """End everything, since *error* came up. The first one counts; others are noted on it."""
+    def fail(self, error: BaseException, note: str, item: Item | None = None) -> bool:
+        """End everything, since *error* came up. The first one counts; others are noted on it.
+
+        Returns whether it went into the outcome of *item*'s input instead, and everything else goes on.
+        """
         if not self.is_running:
             self._note_other(error, note)
-            return
+            return False
+        if self._by_input and item is not None and isinstance(error, Exception):
+            error.add_note(note)
+            ticket = ticket_of(item)
+            ticket.error = ticket.error or error
+            return True
         error.add_note(note)
         self.error = error
         self.stop("sibling")
+        return False
 
     def _note_other(self, error: BaseException, note: str) -> None:
         if error is self.error or isinstance(error, asyncio.CancelledError):
@@ -166,6 +186,8 @@ class Line:
         """Keep *item*, which failed in *stage*, as a dead letter."""
         letter = DeadLetter(item.value, item.origin, stage, error, item.tries)
         self.dead_count += 1
+        if self._by_input and isinstance(item.split, Ticket):  # all of an input: an outcome must say so
+            item.split.error = item.split.error or error
         try:
             self._dead_letters(letter, self.dead)
         except Exception as second:

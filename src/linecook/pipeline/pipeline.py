@@ -17,6 +17,7 @@ from .recipe import MAX_BYTES, Input, Recipe, check_groups, check_source
 from .stages import Batches, Groups, OnError, Stage, Workers, work
 
 if TYPE_CHECKING:
+    from .byinput import InputOutcome
     from .line import Line
     from .statistics import PipelineStatistics
 
@@ -163,6 +164,22 @@ class Pipeline(Generic[T]):
         await line.run()
         return values
 
+    def outcomes(self) -> Run[InputOutcome[T]]:
+        """Run and hand out one outcome for each item of the source, as soon as everything made of it is through.
+
+        An error ends nothing but its item, whatever ``on_error`` says. Read it as a pipeline itself: ``async with
+        pipe.outcomes() as outcomes: async for outcome in outcomes``.
+
+        Raises:
+          UsageError: a stage puts several inputs together.
+        """
+        from .byinput import check_by_input
+
+        check_by_input(self._recipe.stages)
+        run: Run[InputOutcome[T]] = Run(self._recipe, by_input=True)
+        self._latest = run.line
+        return run
+
     async def into(self, sink: Any, *, workers: int = 1, on_error: OnError = "raise") -> int:
         """Run to the end, calling *sink* with everything that comes out; returns how many items it took.
 
@@ -224,10 +241,18 @@ class Run(AsyncIterator[T], Generic[T]):
 
     drains_itself = True
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, *, by_input: bool = False) -> None:
         self._closed = True  # should the next line fail, there is nothing to close
-        self.line = _line(recipe)
+        self.line = _line(recipe, by_input=by_input)
         self._begun = self._closed = False
+
+    async def __aenter__(self) -> Run[T]:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
     def __aiter__(self) -> Run[T]:
         return self
@@ -266,10 +291,10 @@ class Run(AsyncIterator[T], Generic[T]):
             self.line.drop()
 
 
-def _line(recipe: Recipe, take: Callable[[Any], object] | None = None) -> Line:
+def _line(recipe: Recipe, take: Callable[[Any], object] | None = None, *, by_input: bool = False) -> Line:
     from .line import Line  # with all that runs: who runs no pipeline doesn't pay for it (benchmarks: import_time)
 
-    return Line(recipe, take)
+    return Line(recipe, take, by_input=by_input)
 
 
 def _drop(_value: object) -> None:

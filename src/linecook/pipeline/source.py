@@ -59,7 +59,8 @@ class Source(Node):
 
     def _give(self, value: Any) -> None:
         assert self.after is not None
-        item = Item(value, self.count)
+        split = None if self._line.open_ticket is None else self._line.open_ticket(value, self.count)
+        item = Item(value, self.count, split)
         self.count += 1
         self.after.accept(item)
 

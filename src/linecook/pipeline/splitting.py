@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from .._core.errors import LaneLost
+from .byinput import pass_on_the_end
 from .item import Item, Split
 from .stages import Work
 from .station import Station
@@ -31,6 +32,7 @@ class Splitting(Station):
         super().__init__(line, stage, before)
         self.together: Grouping | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()  # for room after it
+        self._splits: dict[int, Split] = {}  # of the items under way, by place
         self._waits_began: dict[asyncio.Future[None], float] = {}
         self._turns: dict[int, asyncio.Future[None]] = {}  # for those before them to have sent everything, by place
 
@@ -54,16 +56,23 @@ class Splitting(Station):
         return call
 
     async def _spread(self, item: Item) -> None:
-        split = Split(item, None if self.together is None else self.together.look_at)
+        split = self._splits[item.place] = Split(item, self._on_whole())
         try:
             await self._make_pieces(split)
         except Exception as error:
             if not callable(self.stage.on_error):
-                split.end(is_broken=True)
                 raise
             for value in pieces_of(self.stage.on_error(item.value, error), f"on_error of {self.name}"):
                 await self._send_piece(split, value)
-        split.end()
+
+    def _on_whole(self) -> Callable[[Split], None] | None:
+        if self.together is not None:
+            return self.together.look_at
+        return None if self._line.open_ticket is None else pass_on_the_end
+
+    def _lose(self, item: Item) -> None:
+        if self._on_whole() is not pass_on_the_end:  # else that is told with the last of its pieces
+            super()._lose(item)
 
     async def _make_pieces(self, split: Split) -> None:
         """Make and send the pieces; again, with another worker, if that died before the first one."""
@@ -131,6 +140,7 @@ class Splitting(Station):
 
     def _finished(self, item: Item, value: Any) -> None:
         self.done += 1
+        self._splits.pop(item.place).end()
         self._send_nothing(item)
 
     def _send_in_order(self) -> None:
@@ -142,9 +152,13 @@ class Splitting(Station):
     def _failed(self, item: Item, error: BaseException) -> None:
         item.tries = max(item.tries, 1)  # it had its tries, in _make_pieces
         if callable(self.stage.on_error) and isinstance(error, Exception):  # it was asked, and raised in its turn
-            self._line.fail(error, f"on_error of {self.name}, for item {item.origin} of the pipeline's input")
-            return
-        self._give_up(item, error)
+            self.failed += 1
+            self._fail(item, error, f"on_error of {self.name}, for item {item.origin} of the pipeline's input")
+        else:
+            self._give_up(item, error)
+        split = self._splits.pop(item.place, None)
+        if split is not None:  # after the error was told: an outcome may wait for nothing but this
+            split.end(is_broken=True)
 
 
 def pieces_of(made: object, name: str) -> Iterable[Any]:

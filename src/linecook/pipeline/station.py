@@ -201,7 +201,7 @@ class Station(FanOut, Node):
         elif value:
             self._send(item)
         else:
-            lose(item)
+            self._lose(item)
             self._send_nothing(item)
 
     def _send(self, item: Item) -> None:
@@ -250,19 +250,28 @@ class Station(FanOut, Node):
         self.failed += 1
         policy = self.stage.on_error
         if policy == "raise" or not isinstance(error, Exception):
-            self._line.fail(error, f"item {item.origin} of the pipeline's input, in its stage {self.name}")
+            self._fail(item, error, f"item {item.origin} of the pipeline's input, in its stage {self.name}")
             return
         if policy == "skip":
             self._line.set_aside(item, self.name, error)
-            lose(item)
+            self._lose(item)
             self._send_nothing(item)
             return
         try:
             value = policy(item.value, error)
         except Exception as second:
-            self._line.fail(second, f"on_error of {self.name}, for item {item.origin} of the pipeline's input")
+            self._fail(item, second, f"on_error of {self.name}, for item {item.origin} of the pipeline's input")
             return
         self._pass_on(item, value)
+
+    def _fail(self, item: Item, error: BaseException, note: str) -> None:
+        """End the pipeline with *error*; or only *item*, where each input has an outcome of its own."""
+        if self._line.fail(error, note, item):
+            self._lose(item)
+            self._send_nothing(item)
+
+    def _lose(self, item: Item) -> None:
+        lose(item)
 
     def tasks(self) -> Iterable[asyncio.Task[None]]:
         return list(self.running.values())
