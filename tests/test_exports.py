@@ -15,7 +15,7 @@ from tests.checkers import mypy, pyright
 
 MENU = """
     run tool agent resource call_key gather settle as_completed first scope fail_after move_on_after remaining
-    Limit Retry charge budget tenant pipeline Ok Failed TimedOut Cancelled Outcome Settled Call Runtime install
+    Limit Retry charge budget tenant pipeline Pipeline Ok Failed TimedOut Cancelled Outcome Settled Call Runtime install
 """.split()  # a name enters with the issue that builds it
 
 ROOMS = {  # the named rooms; errors is held to the classes themselves, below

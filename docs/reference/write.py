@@ -26,7 +26,7 @@ WIDTH = 100  # columns of a signature on one line
 GROUPS = {
     "Tools, agents, programs": "tool agent run resource call_key Call",
     "Many at once": "gather settle as_completed first",
-    "Streams under pressure": "pipeline",
+    "Streams under pressure": "pipeline Pipeline",
     "Outcomes": "Outcome Ok Failed TimedOut Cancelled Settled",
     "Scopes and deadlines": "scope fail_after move_on_after remaining",
     "Policies": "Limit Retry",
@@ -39,7 +39,8 @@ HANDED_OUT = {
     "linecook._core.scope": "Scope Handle",
     "linecook._core.deadline": "DeadlineScope",
     "linecook._core.callframe": "Times",
-    "linecook.pipeline.pipeline": "Pipeline Run",
+    "linecook.pipeline.pipeline": "Run",
+    "linecook.pipeline.byinput": "InputOutcome",
     "linecook.pipeline.statistics": "PipelineStatistics StageStatistics",
     "linecook.pipeline.deadletter": "DeadLetter",
     "linecook._runtime.install": "Installed",
@@ -54,7 +55,7 @@ INNER = {
     "Runtime": "lane meter watch_fanout enter push_exit",
     "VirtualLoop": "time run_in_executor awaits_outside",
 }
-NOT_MADE = {"Call", "Settled"}  # public classes that users get and don't make
+NOT_MADE = {"Call", "Pipeline", "Settled"}  # public classes that users get and don't make
 ROOMS = ("linecook", "linecook.errors", "linecook.observe", "linecook.testing")
 PUBLIC = {name for room in ROOMS for name in importlib.import_module(room).__all__}
 

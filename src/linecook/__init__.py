@@ -17,6 +17,7 @@ from ._runtime import Runtime as Runtime
 from ._runtime import install as install
 from ._runtime import run as run
 from .agents.agent import agent as agent
+from .pipeline.pipeline import Pipeline as Pipeline
 from .pipeline.pipeline import pipeline as pipeline
 from .tools.call import Call as Call
 from .tools.completed import as_completed as as_completed
@@ -41,6 +42,7 @@ __all__ = [
     "Limit",
     "Ok",
     "Outcome",
+    "Pipeline",
     "Retry",
     "Runtime",
     "Settled",

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from linecook import Runtime, pipeline, tool
+from linecook import Pipeline, Runtime, pipeline, tool
 from linecook.errors import Interrupted, UsageError
 from linecook.pipeline.byinput import InputOutcome
-from linecook.pipeline.pipeline import Pipeline
 
 
 @tool

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_type
 
-from linecook import agent, pipeline, tool
-from linecook.pipeline.pipeline import Pipeline
+from linecook import Pipeline, agent, pipeline, tool
 
 
 @dataclass
@@ -102,3 +101,6 @@ async def reading() -> None:
             assert_type(page, Page)
     async for page in pages:
         assert_type(page, Page)
+    async with pages.outcomes() as outcomes:
+        async for outcome in outcomes:
+            assert_type(outcome.results, list[Page])

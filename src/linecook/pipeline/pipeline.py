@@ -13,7 +13,7 @@ from .._core.errors import UsageError
 from ..tools.policies.limit import check_count
 from ..tools.policies.retry import Retry
 from .deadletter import DeadLetter, sink_for
-from .recipe import MAX_BYTES, Input, Recipe, check_groups, check_source
+from .recipe import MAX_BYTES, Input, Recipe, check_groups, check_source, is_spread
 from .stages import Batches, Groups, OnError, Stage, Workers, work
 
 if TYPE_CHECKING:
@@ -163,6 +163,11 @@ class Pipeline(Generic[T]):
         self._latest = line = _line(self._recipe, values.append)
         await line.run()
         return values
+
+    @property
+    def spreads(self) -> bool:
+        """Whether an item of the source may become many: there is a ``flat_map`` that no ``group()`` puts together."""
+        return is_spread(self._recipe.stages)
 
     def outcomes(self) -> Run[InputOutcome[T]]:
         """Run and hand out one outcome for each item of the source, as soon as everything made of it is through.

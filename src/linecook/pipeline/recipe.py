@@ -88,3 +88,9 @@ def check_groups(stages: tuple[Stage, ...]) -> None:
                 raise UsageError("group() puts together what a flat_map took apart, and none stands before it")
             if packer := packed_by.pop():
                 raise UsageError(f"group() can't tell pieces apart that {packer} has put into lists before it")
+
+
+def is_spread(stages: tuple[Stage, ...]) -> bool:
+    """Say whether there are more ``flat_map`` than ``group()``."""
+    made = sum(isinstance(stage, Work) and stage.kind == "flat_map" for stage in stages)
+    return made > sum(isinstance(stage, Groups) and stage.key is None for stage in stages)
