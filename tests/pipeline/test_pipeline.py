@@ -387,16 +387,3 @@ async def test_an_empty_source_is_no_problem() -> None:
 def test_what_makes_no_sense_is_refused_when_it_is_written(wrong: Any, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         wrong()
-
-
-async def test_a_bottleneck_is_named(clock: VirtualClock) -> None:
-    async def slow(number: int) -> int:
-        await asyncio.sleep(1)
-        return number
-
-    made = pipeline(range(200)).map(double).map(slow, workers=2)
-    await made.collect()
-    statistics = made.statistics()
-    assert statistics is not None
-    assert (statistics.read, statistics.out) == (200, 200)
-    assert statistics.stages[0].blocked > 0.5

@@ -71,6 +71,7 @@ def _within(snapshot: Snapshot, width: int, height: int | None) -> list[Line]:
     sections = {
         "outcomes": list(_outcomes(snapshot, width)),
         "lanes": list(_lanes(snapshot.lanes, width)),
+        "pipelines": [[(words, "")] for words in snapshot.pipelines],
         "stalls": list(_stalls(snapshot.stalls, width)),
         "tools": list(_tools(snapshot, width)),
     }
@@ -78,7 +79,7 @@ def _within(snapshot: Snapshot, width: int, height: int | None) -> list[Line]:
     for name, lines in sections.items():  # most important first; each takes what it needs of what is left
         sections[name] = lines[: max(0, left)]
         left -= len(sections[name])
-    body = [line for name in ("outcomes", "lanes", "tools", "stalls") for line in sections[name]]
+    body = [line for name in ("outcomes", "lanes", "pipelines", "tools", "stalls") for line in sections[name]]
     return (head + body + last)[: height or None]
 
 

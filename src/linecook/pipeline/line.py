@@ -134,6 +134,7 @@ class Line:
             source.drain()
             return
         runtime.watch_fanout(source)
+        runtime.watch_pipeline(self)
         if self._sharing is not None:
             self._sharing.start()
         source.start()
@@ -298,6 +299,11 @@ class Line:
                 f"shutdown came after {getattr(self.nodes[0], 'count', 0)} items of the pipeline's input; "
                 f"what was inside has been finished: {self.outlet.count} came out"
             )
+
+    def words(self) -> tuple[str, ...]:
+        """Return what is to be told of the run to whoever looks, from any thread."""
+        told = self.statistics()
+        return (f"pipeline: {told.in_words()}", *(f"  {stage}" for stage in told.stages))
 
     def statistics(self) -> PipelineStatistics:
         """Return what each stage does."""

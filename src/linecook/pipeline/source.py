@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from .._core.callframe import CallFrame
 from .._core.endings import EXITS
 from .._core.errors import Interrupted
 from .._core.supervise import supervisor_of
@@ -31,14 +33,23 @@ class Source(Node):
     Attributes:
       count: items that were read.
       has_ended: whether there are no more.
+
+    A runtime sees a fan-out in it, one without calls, and tells it to drain.
     """
 
     name = "source"
+    running: Mapping[CallFrame, asyncio.Task[None]] = MappingProxyType({})
+    _limit = 0
 
     def __init__(self, line: Line) -> None:
         self._line = line
         self.count = 0
         self.has_ended = False
+
+    @property
+    def over(self) -> bool:
+        """Whether it gives no more."""
+        return self.has_ended or not self._line.is_running
 
     def free(self) -> int:
         return 0

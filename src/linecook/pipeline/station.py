@@ -169,7 +169,7 @@ class Station(FanOut, Node):
     def set_workers(self, workers: int) -> None:
         """Have so many items under way from now on; who runs goes on."""
         more = workers > self.workers
-        self.workers = workers
+        self.workers = self._limit = workers
         if more:
             self.on_room()
 

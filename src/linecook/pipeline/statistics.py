@@ -41,8 +41,8 @@ class StageStatistics:
 
     def __str__(self) -> str:
         return (
-            f"{self.name}: {self.done:,} done, {self.running} under way, {self.waiting} waiting; {self.busy:.0%} busy, "
-            f"starved {self.starved:.0%} and blocked {self.blocked:.0%} of the time"
+            f"{self.name}: {self.done:,} done, {self.running} under way, {self.waiting} waiting; {percent(self.busy)} "
+            f"busy, {percent(self.starved)} of the time starved, {percent(self.blocked)} blocked"
         )
 
 
@@ -79,8 +79,8 @@ class PipelineStatistics:
             return f"no stage is half busy: {who} sets the pace"
         upstream = self.stages[: self.stages.index(slow)]
         held = max((stage.blocked for stage in upstream), default=0.0)
-        told = f", upstream blocked {held:.0%} of the time" if upstream else ""
-        return f"the stage {slow.name} on lane {slow.lane} is the bottleneck: {slow.busy:.0%} busy{told}"
+        told = f", upstream blocked {percent(held)} of the time" if upstream else ""
+        return f"the stage {slow.name} on lane {slow.lane} is the bottleneck: {percent(slow.busy)} busy{told}"
 
     def __str__(self) -> str:
         lines = [
@@ -88,6 +88,11 @@ class PipelineStatistics:
             self.in_words(),
         ]
         return "\n".join([*lines, *map(str, self.stages)])
+
+
+def percent(share: float) -> str:
+    """Return *share*, 0..1, as ``97 %``."""
+    return f"{100 * share:.0f} %"
 
 
 def statistics_of(nodes: Sequence[Node], seconds: float, dead: int) -> PipelineStatistics:
