@@ -19,6 +19,10 @@ def stage(name: str, *, busy: float, blocked: float = 0.0) -> StageStatistics:
     return StageStatistics(name, "process", 2, 0, 0, 0, 0, busy, 1 - busy - blocked, blocked)
 
 
+def waiting(name: str) -> StageStatistics:
+    return StageStatistics(name, "thread", 2, 2, 3, 0, 0, 0.1, 0.05, 0.0)
+
+
 def told(*stages: StageStatistics) -> str:
     return PipelineStatistics(0, 0, 0, 1.0, stages).in_words()
 
@@ -33,6 +37,13 @@ def test_the_bottleneck_is_told_with_what_it_does_to_those_before() -> None:
 def test_without_a_busy_stage_the_source_or_the_reader_sets_the_pace() -> None:
     assert told(stage("map(fetch)", busy=0.1)) == "no stage is half busy: the source sets the pace"
     assert "whoever reads the results sets the pace" in told(stage("map(fetch)", busy=0.1, blocked=0.9))
+
+
+def test_workers_that_wait_for_a_limit_are_told_from_idle_ones() -> None:
+    assert told(stage("map(fetch)", busy=0.1), waiting("map(ask)")) == (
+        "the stage map(ask) is the bottleneck: its workers are all taken, and 85 % of the time wait for a limit of its "
+        "tool, or for a place on lane thread"
+    )
 
 
 async def test_a_stage_before_a_slow_one_is_blocked_and_one_after_it_starved(clock: VirtualClock) -> None:

@@ -39,6 +39,11 @@ class StageStatistics:
     starved: float
     blocked: float
 
+    @property
+    def waits(self) -> float:
+        """Share of the time in which its workers were all taken, and no body ran: they waited for a limit or a lane."""
+        return max(0.0, 1.0 - self.starved - self.blocked - self.busy)
+
     def __str__(self) -> str:
         return (
             f"{self.name}: {self.done:,} done, {self.running} under way, {self.waiting} waiting; {percent(self.busy)} "
@@ -74,6 +79,12 @@ class PipelineStatistics:
         """Return one sentence: who is the bottleneck, and what that does to the others."""
         slow = self.bottleneck
         if slow is None:
+            full = max(self.stages, key=lambda stage: stage.waits, default=None)
+            if full is not None and full.waits >= 0.5:
+                return (
+                    f"the stage {full.name} is the bottleneck: its workers are all taken, and {percent(full.waits)} of "
+                    f"the time wait for a limit of its tool, or for a place on lane {full.lane}"
+                )
             blocked = [stage for stage in self.stages if stage.blocked >= 0.5]
             who = "whoever reads the results" if blocked and blocked[-1] is self.stages[-1] else "the source"
             return f"no stage is half busy: {who} sets the pace"
