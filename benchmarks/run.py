@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT)]  # found as benchmarks.… here, in the measuring processes and in the tests alike
 
-from benchmarks.harness import rows, table  # noqa: E402
+from benchmarks.harness import page, rows, table  # noqa: E402
 from benchmarks.harness.rounds import run_row  # noqa: E402
 from benchmarks.harness.row import Row  # noqa: E402
 
@@ -35,13 +35,11 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="rounds per row (default 3; 1 with --quick)")
     parser.add_argument("--list", action="store_true", help="list the rows and what they promise")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that it works, figures mean nothing")
-    parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md; needs every row")
+    parser.add_argument("--write", action="store_true", help="write what was measured into benchmarks/RESULTS.md")
     chosen = parser.parse_args(argv)
     unknown = [name for name in chosen.rows if name not in rows.names()]
     if unknown:
         parser.error(f"no row {', '.join(unknown)}; there are: {', '.join(rows.names())}")
-    if chosen.write and chosen.rows:
-        parser.error("--write needs every row: the figures of the page belong to one run. Leave the row names out.")
     if chosen.write and chosen.quick:
         parser.error("--write and --quick: small sizes give no figures for the page. Leave one of them out.")
     if chosen.rounds is not None and chosen.rounds < 1:
@@ -95,20 +93,19 @@ def main(argv: Sequence[str]) -> int:
     for name in chosen.rows or rows.names():
         measured.append(measure(name, quick=chosen.quick, rounds=chosen.rounds))
         print(table.section(measured[-1]), end="\n\n", flush=True)
-    if chosen.write:
-        RESULTS.write_text(_page(measured, argv))
+        if chosen.write:
+            _write(measured[-1], argv)
     missed = any(one.verdict == "missed must" for row in measured for one in row.judged())
     return int(missed and not chosen.quick)
 
 
-def _page(measured: Sequence[table.Measured], argv: Sequence[str]) -> str:
+def _write(one: table.Measured, argv: Sequence[str]) -> None:
+    """Put what was measured of one row in the place of what stood there."""
+    date = datetime.datetime.now(datetime.UTC).strftime("%d %B %Y, %H:%M UTC")
+    parts = page.parts_of(RESULTS.read_text()) if RESULTS.exists() else {}
+    parts[one.name] = page.part(one, command=" ".join(["python benchmarks/run.py", *argv]), date=date)
     machine = f"{platform.system()}, {platform.machine()}, {os.cpu_count()} cores"
-    return table.results(
-        measured,
-        command=" ".join(["python benchmarks/run.py", *argv]),
-        date=datetime.datetime.now(datetime.UTC).strftime("%d %B %Y, %H:%M UTC"),
-        machine=machine,
-    )
+    RESULTS.write_text(page.page(parts, rows.names(), machine=machine))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
 A server in a process of its own (`source_server`) hands out the files of the running interpreter and the installed
 packages, or of the folders given. Scouts fetch, readers parse, reviewers cross-check, an editor prints each finding
 the moment it is certain (`desk_crew`; the rules: `desk_rules.review`). The same work is done three ways, each in a
-process of its own: one page after the other, the usual way (`desk_ways`), and on linecook. Then come a table,
-`desk.md` and `desk.jsonl`.
+process of its own: one page after the other, the usual way (`desk_ways`), and on linecook. Then a model is asked about
+each file, at a provider that says 429 when it is full (`desk_model`). Then come `desk.md` and `desk.jsonl`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ import threading
 from itertools import count
 from pathlib import Path
 
-from desk_children import Run, run_child
+from desk_children import Run, result_of, run_child
 from desk_plan import EVERY, STOPPED_AFTER, Plan, emit, make_plan
-from desk_report import finding_lines, lost_lines, table, write_report
+from desk_report import Provided, finding_lines, lost_lines, model_lines, table, write_report
 from desk_rules import Finding
 from source_client import CannotStart, get_index, running_server
 
 WAYS = ("one after the other", "the usual way", "linecook")
+MODEL_WAYS = ("a pool of 16", 'Limit("4-16-64")')
 MOST_FILES = 500
 
 
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
     """Run the desk three ways; 0 when linecook lost the planted pages only, 1 when not, 2 for bad input."""
     asked = _parse(arguments)
     if asked.way:
-        return _be_a_child(asked.way, asked.base, asked.files)
+        return _be_a_child(asked.way, asked.base, asked.files, asked.model)
     try:
         out = _writable(asked.out)
         with running_server(asked.folders) as base:
@@ -52,8 +53,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("folders", nargs="*", help="what to read; default: PATHS (a:b), else what is installed")
     parser.add_argument("--files", type=int, default=MOST_FILES, help="most files to read (default: %(default)s)")
     parser.add_argument("--out", default=".", help="where desk.md and desk.jsonl go (default: here)")
-    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--way", choices=(*WAYS, *MODEL_WAYS), help=argparse.SUPPRESS)
     parser.add_argument("--base", help=argparse.SUPPRESS)
+    parser.add_argument("--model", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
     if asked.files < 3:
         parser.error(f"--files must be 3 or more (two of them are planted), not {asked.files}")
@@ -76,7 +78,10 @@ def _compare(base: str, most: int, out: Path) -> int:
     print("\n".join(lost_lines(runs[-1].result, plan)))
     told = table(runs, plan)
     print("\n" + told)
-    write_report(out, told, index, plan, runs)
+    provided = _ask_a_model(base, most)
+    asked = "\n".join(model_lines(provided))
+    print(asked)
+    write_report(out, told, index, plan, runs, asked, provided)
     print(f"\nfull report: {out / 'desk.md'}, {out / 'desk.jsonl'}\nnow your own code:\n\nPATHS=~/code make demo")
     planted = {entry.id for entry in plan.packages["planted"]}
     return 0 if set(runs[-1].result.lost) == planted and runs[-1].exited is not None else 1
@@ -92,6 +97,29 @@ def _announce(roots: list[str], plan: Plan) -> None:
     )
 
 
+def _ask_a_model(base: str, most: int) -> list[Provided]:
+    """Have a model asked about the files both ways, each at a provider of its own that behaves the same."""
+    from desk_model import PHASES, Asked
+
+    from linecook.testing.server import server
+
+    takes = ", then ".join(str(phase.parallel) for phase in PHASES)
+    print(
+        f"\n== a model, asked about each file; its provider, a stand-in, takes {takes} at once, and says 429",
+        flush=True,
+    )
+    provided: list[Provided] = []
+    for way in MODEL_WAYS:
+        with server(*PHASES, seed=7) as models:
+            asked = Asked(**result_of([*_child(way, base, most), "--model", models.url])[0])
+            provided.append(Provided(way, asked, models.statistics().statuses[429]))
+    return provided
+
+
+def _child(way: str, base: str, most: int) -> list[str]:
+    return [sys.executable, str(Path(__file__)), "--way", way, "--base", base, "--files", str(most)]
+
+
 def _run(way: str, base: str, plan: Plan, most: int) -> Run:
     notes = {
         "one after the other": f"every {EVERY}th page only",
@@ -99,16 +127,14 @@ def _run(way: str, base: str, plan: Plan, most: int) -> Run:
         "linecook": "each finding as soon as it is certain",
     }
     print(f"\n== {way} ({notes[way]})", flush=True)
-    command = [sys.executable, str(Path(__file__)), "--way", way, "--base", base, "--files", str(most)]
-    show = _show if way == "linecook" else None
-    return run_child(command, show)
+    return run_child(_child(way, base, most), _show if way == "linecook" else None)
 
 
 def _show(finding: Finding) -> None:
     print("\n".join(finding_lines(finding)), flush=True)
 
 
-def _be_a_child(way: str, base: str, most: int) -> int:
+def _be_a_child(way: str, base: str, most: int, model: str) -> int:
     """Do the work one way, and tell the parent in lines of JSON."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     plan = make_plan(get_index(base)["files"], most)
@@ -120,6 +146,10 @@ def _be_a_child(way: str, base: str, most: int) -> int:
         total, pages = len(plan.entries), count(1)
         desk = Desk(base, plan, lambda finding: emit(finding=finding), lambda: emit(progress=next(pages), of=total))
         emit(result=run(editor(desk)))
+    elif way in MODEL_WAYS:
+        from desk_model import ask_all, questions_of
+
+        emit(result=ask_all(way, model, questions_of(plan)))
     elif way == "the usual way":
         asyncio.run(_tell_before_the_end(base, plan))
     else:

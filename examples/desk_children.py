@@ -16,7 +16,7 @@ from typing import Any
 from desk_plan import Result
 from desk_rules import Finding
 
-__all__ = ["ChildFailed", "Run", "run_child"]
+__all__ = ["ChildFailed", "Run", "result_of", "run_child"]
 
 PATIENCE = 2.0
 """Seconds that a process has to end once its work is done."""
@@ -38,10 +38,17 @@ class Run:
 def run_child(command: list[str], show: Callable[[Finding], None] | None) -> Run:
     """Run *command*, hand its findings to *show*, print its progress, and return its result.
 
-    The child leads a group of its own, so that its workers end with it, here at the latest.
-
     Raises:
       ChildFailed: it ended without a result.
+    """
+    data, exited = result_of(command, show)
+    return Run(_result(data), exited)
+
+
+def result_of(command: list[str], show: Callable[[Finding], None] | None = None) -> tuple[dict[str, Any], float | None]:
+    """Run *command* as ``run_child`` does; return its result as it came, and the seconds it took to end after it.
+
+    The child leads a group of its own, so that its workers end with it, here at the latest.
     """
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen(
@@ -53,7 +60,7 @@ def run_child(command: list[str], show: Callable[[Finding], None] | None) -> Run
                 said.seek(0)
                 words = said.read().decode(errors="replace")[-3000:]
                 raise ChildFailed(f"{command[3]!r} ended without a result:\n{words}")
-            return Run(result, _wait_exit(child))
+            return result, _wait_exit(child)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
@@ -63,13 +70,14 @@ def run_child(command: list[str], show: Callable[[Finding], None] | None) -> Run
                     pipe.close()
 
 
-def _listen(child: subprocess.Popen[bytes], show: Callable[[Finding], None] | None) -> Result | None:
+def _listen(child: subprocess.Popen[bytes], show: Callable[[Finding], None] | None) -> dict[str, Any] | None:
     assert child.stdout is not None
     began = shown = time.monotonic()
     for line in child.stdout:
         message = json.loads(line)
         if "result" in message:
-            return _result(message["result"])
+            result: dict[str, Any] = message["result"]
+            return result
         if "finding" in message and show is not None:
             show(_finding(message["finding"]))
         if "progress" in message and time.monotonic() - shown >= _EVERY:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from os import cpu_count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from desk_children import PATIENCE, Run
 from desk_plan import ATTEMPTS, FETCH_TIMEOUT, READ_TIMEOUT, STOPPED_AFTER, Plan, Result
 from desk_rules import Finding
 
-__all__ = ["finding_lines", "lost_lines", "pages_right", "table", "write_report"]
+if TYPE_CHECKING:  # the ways without linecook don't load it
+    from desk_model import Asked
 
+__all__ = ["Provided", "finding_lines", "lost_lines", "model_lines", "pages_right", "table", "write_report"]
+
+_MOVES = 24  # of an adaptive bound, shown
 _NOTE = (
     f"All ways: the same client without a time-out of its own, {FETCH_TIMEOUT:g} s and {ATTEMPTS} attempts a fetch, "
     f"{READ_TIMEOUT:g} s a page.\n"
@@ -47,12 +51,16 @@ def pages_right(result: Result, plan: Plan) -> int:
 def table(runs: list[Run], plan: Plan) -> str:
     """Return the comparison, as a table in markdown that reads well in a terminal."""
     head = ["", "wall time", "pages right", "pages lost", "threads stuck", "process exited"]
-    rows = [head, *(_row(run, plan) for run in runs)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join([*_in_columns([head, *(_row(run, plan) for run in runs)]), "", _NOTE])
+
+
+def _in_columns(rows: list[list[str]]) -> list[str]:
+    """Return *rows*, the first of them the head, as a table in markdown that reads well in a terminal."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
     lines = [f"| {' | '.join(row)} |" for row in padded]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join([*lines, "", _NOTE])
+    return lines
 
 
 def _row(run: Run, plan: Plan) -> list[str]:
@@ -68,14 +76,49 @@ def _row(run: Run, plan: Plan) -> list[str]:
     return [result.way, wall, pages, f"{len(result.lost):,}", f"{result.stuck:,}", exited]
 
 
-def write_report(out: Path, told: str, index: dict[str, Any], plan: Plan, runs: list[Run]) -> None:
+@dataclass(frozen=True, slots=True)
+class Provided:
+    """How one way of asking a model did: what the caller says, and how many 429s the provider counted."""
+
+    way: str
+    asked: Asked
+    refused: int
+
+
+def model_lines(provided: list[Provided]) -> list[str]:
+    """Return the comparison at the provider, and how the bound moved that was found by trying."""
+    head = ["", "wall time", "answered", "429s", "dollars"]
+    lines = _in_columns([head, *(_model_row(each) for each in provided)])
+    for each in provided:
+        if each.asked.bounds:
+            lines += ["", f"{each.way} let in at once: {_moves(each.asked.bounds)} (-: cut after a 429)"]
+    return lines
+
+
+def _model_row(each: Provided) -> list[str]:
+    asked = each.asked
+    of_budget = "" if asked.budget is None else f" of a budget of {asked.budget:g}"
+    answered = f"{asked.answered:,} of {asked.answered + asked.lost:,}"
+    return [each.way, f"{asked.wall:.1f} s", answered, f"{each.refused:,}", f"{asked.usd:.2f}{of_budget}"]
+
+
+def _moves(bounds: list[tuple[int, str]]) -> str:
+    shown = [f"{'-' if why in ('refused', 'latency') else ''}{bound}" for bound, why in bounds]
+    return " ".join(shown if len(shown) <= _MOVES else [*shown[: _MOVES - 4], "…", *shown[-3:]])
+
+
+def write_report(
+    out: Path, told: str, index: dict[str, Any], plan: Plan, runs: list[Run], asked: str, provided: list[Provided]
+) -> None:
     """Write `desk.md` for people and `desk.jsonl` for programs: findings, lost pages and figures of the last run."""
     result = runs[-1].result
     names = {entry.id: entry.file for entry in plan.entries}
-    (out / "desk.md").write_text("\n".join(_markdown(told, index, plan, result, names)) + "\n", encoding="utf-8")
+    page = [*_markdown(told, index, plan, result, names), "", "## A model, at a provider that says 429", "", asked]
+    (out / "desk.md").write_text("\n".join(page) + "\n", encoding="utf-8")
     lines: list[dict[str, Any]] = [{"kind": "finding", **asdict(finding)} for finding in sorted(result.findings)]
     lines += [{"kind": "lost", "file": names[n], "reason": why} for n, why in sorted(result.lost.items())]
     lines += [_figures(run, plan) for run in runs]
+    lines += [{"kind": "model", "way": each.way, "refused": each.refused, **asdict(each.asked)} for each in provided]
     (out / "desk.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 

@@ -21,9 +21,9 @@ MENU = """
 ROOMS = {  # the named rooms; errors is held to the classes themselves, below
     "linecook": MENU,
     "linecook.observe": (
-        "Audit AuditReport Finding CancelledCall LiveCall LiveCalls LiveCount Remote processes "
-        "Board Event Events Facts HoldProbe JSONLines LaneFacts Place PlacementReport ProgressLines Row Snapshot Stall "
-        "StallCount StallFacts StallWatch ToolFacts render wants_board".split()
+        "Audit AuditReport Finding CancelledCall LiveCall LiveCalls LiveCount Remote processes Board BudgetFacts "
+        "ChangeFacts Event Events Facts HoldProbe JSONLines LaneFacts LimitFacts Place PlacementReport ProgressLines "
+        "Row Snapshot SpentFacts Stall StallCount StallFacts StallWatch ToolFacts render wants_board".split()
     ),
     "linecook.testing": ["VirtualClock", "VirtualLoop"],
     "linecook.testing.server": ["FAULTS", "Phase", "Seen", "Server", "server"],

@@ -76,6 +76,15 @@ def test_the_plot_on_orphans_sees_them(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
+def test_the_plot_on_admission_follows_the_server_and_counts_what_it_refused(environment: dict[str, str]) -> None:
+    ours, fixed = (figures("admission", side, environment) for side in ('Limit("4-16-128")', "Semaphore(40)"))
+    assert ours["bounds"][0][1] == 16
+    assert len(ours["bounds"]) > 3
+    assert sum(ours["served"]) > 50
+    assert sum(ours["refused"]) < sum(fixed["refused"])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "side", ["settle, window of 1,000", "as_completed, window of 1,000", "gather + Semaphore(1000)"]
 )

@@ -68,16 +68,15 @@ def _line(one: Measured, name: str, base: Series, rated: bool) -> list[str]:
     return start + [number(median(series, column)) for column in one.row.columns]
 
 
-def verdicts(several: Sequence[Measured], *, named: bool) -> str:
-    """Return the table of targets; with *named*, the first column says the row."""
+def verdict_lines(one: Measured) -> list[list[str]]:
+    """Return the cells of one line for each target: what, must, goal, measured, verdict."""
     lines = []
-    for one in several:
-        for judged in one.judged():
-            target = judged.target
-            sign = "≤" if target.at_most else "≥"
-            bars = [f"{sign} {number(target.must)}", f"{sign} {number(target.goal)}"]
-            lines.append([*[one.name] * named, target.title(), *bars, number(judged.value), judged.verdict])
-    return markdown([*["row"] * named, "what", "must", "goal", "measured", "verdict"], lines)
+    for judged in one.judged():
+        target = judged.target
+        sign = "≤" if target.at_most else "≥"
+        bars = [f"{sign} {number(target.must)}", f"{sign} {number(target.goal)}"]
+        lines.append([target.title(), *bars, number(judged.value), judged.verdict])
+    return lines
 
 
 def losses(one: Measured) -> list[str]:
@@ -103,22 +102,7 @@ def section(one: Measured) -> str:
         [
             f"## {one.name}: {one.row.title}",
             implementations(one),
-            verdicts([one], named=False),
+            markdown(["what", "must", "goal", "measured", "verdict"], verdict_lines(one)),
             f"{versions}; rounds: {rounds}; load before {one.load_before:.2f}, after {one.load_after:.2f}.",
         ]
     )
-
-
-def results(several: Sequence[Measured], *, command: str, date: str, machine: str) -> str:
-    """Return the whole page, RESULTS.md."""
-    lost = [f"- {words}" for one in several for words in losses(one)]
-    parts = [
-        "# Results",
-        f"`{command}` on {date}; {machine}.",
-        METHOD,
-        verdicts(several, named=True),
-        "## Where we lose",
-        "\n".join(lost) if lost else "Nowhere in this run.",
-        *(section(one) for one in several),
-    ]
-    return "\n\n".join(parts) + "\n"

@@ -1,12 +1,14 @@
-"""The same over real HTTP: a server in another process whose capacity halves and doubles, 30 s of real time.
+"""The same over real HTTP: a server in another process whose capacity halves and doubles, 60 s of real time.
 
-The capacities are a fifth of those in ``limit_adaptive``, calls and phases a tenth as long: what two cores carry beside
-the clients. A phase is 60 calls long, there and here.
+The capacities are a fifth of those in ``limit_adaptive`` and calls a tenth as long: what two cores carry beside the
+clients. A phase of 12 s is 120 calls long, twice what it is there: inspect_ai's cool-down of 15 s is counted in
+seconds, and shorter phases would be over before it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -18,12 +20,13 @@ from benchmarks.rows._inspect_ai import Controller
 
 CAPACITIES = (20, 10, 20, 40, 20)
 CALL_S = (0.1, 0.2)  # median and 99th percentile
+MEAN_CALL_S = 0.1 * math.exp((math.log(2) / 2.326) ** 2 / 2)  # of the log-normal distribution that has these
 BEST = "best_fixed_per_phase"
 
 row = Row(
-    title="100 agents over real HTTP against a server whose unknown capacity halves and doubles, 30 s",
+    title="100 agents over real HTTP against a server whose unknown capacity halves and doubles, 60 s",
     base=BEST,
-    full={"agents": 100, "phase_s": 6.0},
+    full={"agents": 100, "phase_s": 12.0},
     quick={"agents": 100, "phase_s": 0.5},
     targets=(
         Target("served", 0.90, 0.95, over=BEST, says="served × best fixed limit of each phase"),
@@ -34,7 +37,7 @@ row = Row(
         "Each try beyond the edge costs a 429, and at 20 places at once a try comes every hundred requests or so. And "
         "the server frees a place a moment after its answer left, so a limit that is told the capacity meets some too."
     ),
-    time_limit=60.0,
+    time_limit=120.0,
 )
 
 Ask = Callable[[], Awaitable[None]]
@@ -48,11 +51,12 @@ class Busy(Exception):
 
 @row.verify
 def check(answers: tuple[int, int], agents: int, phase_s: float) -> str | None:
-    """What the agents counted is what the server did, and it was worth counting."""
+    """What the agents counted is what the server did, worth counting, and no more than its places could do."""
     counted, served = answers
     if abs(counted - served) > agents:  # those under way when time was up
         return f"the agents counted {counted}, the server {served}"
-    return None if served > 10 * phase_s else f"only {served} were served"
+    most = sum(CAPACITIES) * phase_s / MEAN_CALL_S
+    return None if 10 * phase_s < served <= 1.1 * most else f"{served} were served where {most:.0f} is the most"
 
 
 def measure(meter: Meter, agents: int, phase_s: float, make: Callable[[Any, Callable[[], int]], Ask]) -> None:

@@ -54,8 +54,7 @@ async def measure(meter: Meter, requests: int, ask: Ask, full: type[Exception], 
             except full:  # a request took the place in line
                 await asyncio.sleep(0.001)
 
-    async def request() -> None:
-        began = time.perf_counter()
+    async def request(began: float) -> None:
         try:
             await ask()
         except full:
@@ -67,7 +66,7 @@ async def measure(meter: Meter, requests: int, ask: Ask, full: type[Exception], 
     for _ in range(requests):
         due += GAP_S
         await asyncio.sleep(max(0.0, due - loop.time()))
-        tasks.append(asyncio.create_task(request()))
+        tasks.append(asyncio.create_task(request(time.perf_counter())))  # it has arrived: from now on it waits
     await asyncio.wait(tasks)
     for task in customers:
         task.cancel()

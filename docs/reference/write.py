@@ -29,7 +29,7 @@ GROUPS = {
     "Streams under pressure": "pipeline Pipeline",
     "Outcomes": "Outcome Ok Failed TimedOut Cancelled Settled",
     "Scopes and deadlines": "scope fail_after move_on_after remaining",
-    "Policies": "Limit Retry",
+    "Policies": "Limit Retry charge budget tenant",
     "The runtime": "Runtime install",
 }
 # What the names of the menu hand out; nobody imports these.
@@ -52,11 +52,11 @@ INNER = {
     "DeadlineScope": "fire whose",
     "Events": "emit",
     "Retry": "wants delay",
-    "Runtime": "lane meter watch_fanout enter push_exit",
+    "Runtime": "lane meter watch_fanout watch_pipeline enter push_exit",
     "VirtualLoop": "time run_in_executor awaits_outside",
 }
 NOT_MADE = {"Call", "Pipeline", "Settled"}  # public classes that users get and don't make
-ROOMS = ("linecook", "linecook.errors", "linecook.observe", "linecook.testing")
+ROOMS = ("linecook", "linecook.errors", "linecook.observe", "linecook.testing", "linecook.testing.server")
 PUBLIC = {name for room in ROOMS for name in importlib.import_module(room).__all__}
 
 

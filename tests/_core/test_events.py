@@ -1,6 +1,8 @@
 """One stream of events, told to each listener, and no listener can harm what it reads."""
 
 import logging
+import re
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +49,14 @@ def test_a_listener_that_fails_is_dropped_with_a_line_in_the_log(caplog: pytest.
         events.emit("a.c")
     assert [event.kind for event in told] == ["a.b", "a.c"]
     assert caplog.text.count("failed and is dropped") == 1
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_kind_of_event_stands_in_the_list_and_no_other() -> None:
+    listed = set(re.findall(r"^\| `(\w+\.\w+)` \|", (ROOT / "docs/reference/events.md").read_text(), re.MULTILINE))
+    told = re.compile(r"(?:emit|_tell)\(\s*\"(\w+\.\w+)\"")
+    emitted = {kind for file in (ROOT / "src").rglob("*.py") for kind in told.findall(file.read_text())}
+    assert {"limit.changed", "call.charged", "stall.began"} <= emitted
+    assert listed == emitted

@@ -50,7 +50,7 @@ CASES: dict[str, tuple[Size, Any, list[Any]]] = {
     "http_agents": ({"agents": 2, "waves": 1}, [[5, 25]], [[[5, 5]], [], [[5, 25], [5, 25]]]),
     "limit_uncontended": ({"calls": 1000}, [500_500], [[500_499], [], [500_500, 500_500]]),
     "limit_adaptive": ({"agents": 9, "phase_s": 1.0}, (500, 3), [(5, 0), (700, 0)]),
-    "limit_adaptive_real": ({"agents": 9, "phase_s": 1.0}, (500, 503), [(500, 600), (5, 6)]),
+    "limit_adaptive_real": ({"agents": 9, "phase_s": 1.0}, (500, 503), [(500, 600), (5, 6), (1200, 1203)]),
     "limit_tokens": (
         {"agents": 2, "minutes": 1},
         Spent([(0.0, 2.0, 2000), (2.0, 4.0, 6000)]),

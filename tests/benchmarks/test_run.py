@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import run
-from benchmarks.harness import rounds, rows, table
+from benchmarks.harness import page, rounds, rows, table
 from benchmarks.harness.deaths import Watcher, started
 from benchmarks.harness.judge import faster_peers, judge, median, ratio
 from benchmarks.harness.meter import Meter, percentile
@@ -121,14 +122,31 @@ def test_every_line_of_a_table_has_as_many_cells_as_its_header():
         assert len({line.replace("\\|", "").count("|") for line in block}) == 1
 
 
+def written(*several: table.Measured) -> str:
+    parts = {one.name: page.part(one, command="python benchmarks/run.py --write", date="1 May") for one in several}
+    return page.page(parts, parts, machine="2 cores")
+
+
 def test_the_page_says_command_date_and_losses():
-    one = measured(series(25), series(10))
-    page = table.results([one], command="python benchmarks/run.py --write", date="1 May", machine="2 cores")
-    assert page.startswith("# Results\n\n`python benchmarks/run.py --write` on 1 May; 2 cores.")
-    assert "| eggs | rate × pan | ≥ 2 | ≥ 3 | 2.5 | missed goal |" in page
-    assert "- eggs: the stove is small" in page
-    won = table.results([measured(series(30), series(10))], command="c", date="d", machine="m")
-    assert "Nowhere in this run." in won
+    text = written(measured(series(25), series(10)))
+    assert text.startswith("# Results\n\n2 cores.")
+    assert "| eggs | rate × pan | ≥ 2 | ≥ 3 | 2.5 | missed goal |" in text
+    assert "- eggs: the stove is small" in text
+    assert "`python benchmarks/run.py --write`, 1 May." in text
+    assert "Nowhere." in written(measured(series(30), series(10)))
+
+
+def test_a_row_measured_anew_takes_its_own_place_and_leaves_the_others():
+    eggs, toast = measured(series(25), series(10)), replace(measured(series(30), series(10)), name="toast")
+    before = written(eggs, toast)
+    parts = page.parts_of(before)
+    assert page.page(parts, ["eggs", "toast"], machine="2 cores") == before
+    parts["eggs"] = page.part(measured(series(40), series(10)), command="c", date="2 May")
+    after = page.page(parts, ["eggs", "toast", "burnt"], machine="2 cores")
+    assert "`c`, 2 May." in after
+    assert "eggs: the stove is small" not in after
+    assert after.count("## toast:") == 1
+    assert "| eggs |" not in page.page(parts, ["toast"], machine="2 cores")
 
 
 def test_percentiles():
@@ -148,7 +166,6 @@ def test_the_list_names_every_row_and_its_promises(capsys: pytest.CaptureFixture
     ("argv", "words"),
     [
         (["thread_nop"], "no row thread_nop; there are: hung_tools"),
-        (["thread_noop", "--write"], "--write needs every row"),
         (["--write", "--quick"], "small sizes give no figures"),
         (["--rounds", "0"], "at least 1"),
     ],
@@ -172,18 +189,18 @@ def test_a_missed_must_is_the_exit_code_unless_quick(monkeypatch: pytest.MonkeyP
     assert run.main(["thread_noop", "--quick"]) == 0
 
 
-def test_writing_needs_all_rows_and_writes_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    asked: list[str] = []
+def test_writing_puts_each_row_on_the_page_as_soon_as_it_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    first, second = rows.names()[:2]
+    results = tmp_path / "RESULTS.md"
 
     def measure(name: str, *, quick: bool, rounds: int) -> table.Measured:
-        asked.append(name)
-        return measured(series(30), series(10))
+        assert name == first or f"## {first}:" in results.read_text()
+        return replace(measured(series(30), series(10)), name=name)
 
     monkeypatch.setattr(run, "measure", measure)
-    monkeypatch.setattr(run, "RESULTS", tmp_path / "RESULTS.md")
-    assert run.main(["--write"]) == 0
-    assert asked == rows.names()
-    assert "`python benchmarks/run.py --write`" in (tmp_path / "RESULTS.md").read_text()
+    monkeypatch.setattr(run, "RESULTS", results)
+    assert run.main(["--write", first, second]) == 0
+    assert f"`python benchmarks/run.py --write {first} {second}`" in results.read_text()
 
 
 def test_a_measurement_keeps_its_bytecode_even_where_none_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -419,3 +420,33 @@ def test_what_a_target_prints_is_not_taken_for_outcomes(kitchen: Any) -> None:
     )
     assert [record["value"] for record in ended.records] == [1, 2]
     assert "to stdout 2" in ended.err
+
+
+THRIFTY = """
+import asyncio
+from linecook import Limit, budget, charge, agent, tool
+
+@tool(limit=Limit(1, name="provider"))
+async def ask(n):
+    await asyncio.sleep(0)
+    charge(tokens_in=100, tokens_out=20, usd=0.25)
+
+@agent
+async def review(n):
+    with budget(usd=1):
+        await ask(n)
+"""
+
+
+def test_json_and_lines_tell_for_which_limit_calls_waited_and_what_was_spent(kitchen: Any) -> None:
+    kitchen.write("thrifty.py", THRIFTY)
+    asked = ("thrifty.py:review", "--input", kitchen.items(*range(8)), "--concurrency", "8")
+    ended = kitchen.run(*asked, "--show", "json")
+    last = [json.loads(line) for line in ended.err.splitlines() if line.startswith("{")][-1]
+    (limit,) = last["limits"]
+    assert (limit["name"], limit["bound"], limit["waiting"]) == ("provider", 1, 0)
+    assert 1 <= limit["waited"] <= 7
+    assert last["spent"] == {"usd": 2.0, "tokens_in": 800, "tokens_out": 160}
+    assert {each["name"] for each in last["budgets"]} == {"budget(usd=1)"}
+    ended = kitchen.run(*asked, "--show", "lines")
+    assert re.search(r"^8 of 8 done \(100 %\) in .*, 2\.00 usd spent$", ended.err, re.MULTILINE)

@@ -179,7 +179,10 @@ def test_all_three_ways_end_in_a_table_and_two_files(roots: list[Path], tmp_path
     done = run_desk("--out", str(tmp_path), str(roots[-1]))
     assert done.returncode == 0, done.stdout + done.stderr
     table = [line for line in done.stdout.splitlines() if line.startswith("|")]
-    assert [line.split("|")[1].strip() for line in table[2:]] == ["one after the other", "the usual way", "linecook"]
+    first = [line.split("|")[1].strip() for line in table]
+    assert first[2:5] == ["one after the other", "the usual way", "linecook"]
+    assert first[7:] == ["a pool of 16", 'Limit("4-16-64")']
+    assert [line.split("|")[3].strip() for line in table[7:]] == ["5 of 5", "5 of 5"]
     assert "broken/web.py:6: blocking-call" in done.stdout
     assert done.stdout.rstrip().endswith("PATHS=~/code make demo")
 
@@ -196,6 +199,7 @@ def test_all_three_ways_end_in_a_table_and_two_files(roots: list[Path], tmp_path
     (ours,) = [line for line in lines if line.get("way") == "linecook"]
     assert (ours["pages_right"], ours["pages_lost"]) == (3, 2)
     assert ours["exited_after"] is not None
+    assert [line["answered"] for line in lines if line["kind"] == "model"] == [5, 5]
     assert "## Findings: 3" in (tmp_path / "desk.md").read_text()
 
 

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 import os
@@ -6,8 +7,8 @@ import time
 import msgspec
 import pytest
 
-from linecook import Runtime, tool
-from linecook.observe import JSONLines, Snapshot
+from linecook import Limit, Runtime, budget, charge, gather, tool
+from linecook.observe import JSONLines, Snapshot, SpentFacts
 
 
 @tool
@@ -70,3 +71,21 @@ def test_a_pipe_nobody_reads_ends_the_lines_and_nothing_else():
 def test_bad_figures_are_refused(total, interval):
     with pytest.raises(ValueError, match=r"total=|interval="):
         JSONLines(total, io.StringIO(), interval)
+
+
+async def test_limits_and_money_travel_as_json_and_come_back_the_same():
+    stream = io.StringIO()
+
+    @tool(limit=Limit(1, name="stove", per_second=50))
+    async def cook() -> None:
+        await asyncio.sleep(0)
+        charge(tokens_in=7, usd=0.25)
+
+    async with Runtime(stall=None) as runtime:
+        with JSONLines(None, stream) as lines, budget(usd=1):
+            lines.attach(runtime)
+            await gather(*[cook() for _ in range(3)])
+    last = msgspec.json.decode(stream.getvalue().splitlines()[-1], type=Snapshot)
+    assert [(limit.name, limit.waited, limit.used) for limit in last.limits] == [("stove", 2, {"per_second": (3, 50)})]
+    assert last.spent == SpentFacts(0.75, 21, 0)
+    assert [(each.name, each.spent["usd"]) for each in last.budgets] == [("budget(usd=1)", 0.75)]

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import os
 import re
@@ -5,6 +6,7 @@ import time
 
 import pytest
 
+from linecook import Limit, Runtime, charge, tool
 from linecook.observe import ProgressLines
 
 
@@ -99,3 +101,40 @@ def test_closing_twice_prints_one_summary():
 def test_bad_figures_are_refused(total, interval):
     with pytest.raises(ValueError, match=r"total=|interval="):
         ProgressLines(total, io.StringIO(), interval)
+
+
+async def test_lines_say_for_which_limit_calls_wait_and_what_was_spent(monkeypatch):
+    monkeypatch.setattr("linecook.observe.lines._STILL", 0.01)
+    stream = io.StringIO()
+
+    @tool(limit=Limit(1, name="stove"))
+    async def cook(seconds: float) -> None:
+        charge(tokens_in=10, usd=0.5)
+        await asyncio.sleep(seconds)
+
+    async with Runtime(stall=None, drain=0) as runtime:
+        with ProgressLines(3, stream, interval=0.002) as lines:
+            lines.attach(runtime)
+            await cook(0)
+            for _ in range(3):
+                runtime.start(cook(5.0))
+            deadline = time.monotonic() + 5
+            while "2 wait for stove (1 of 1 in flight), 1.00 usd spent" not in stream.getvalue():
+                assert time.monotonic() < deadline, stream.getvalue()
+                await asyncio.sleep(0.005)
+        assert not runtime.events.heard
+    assert stream.getvalue().splitlines()[-1].endswith("/s, 1.00 usd spent")
+
+
+async def test_tokens_without_a_price_are_told_as_tokens():
+    stream = io.StringIO()
+
+    @tool
+    async def ask() -> None:
+        charge(tokens_in=1000, tokens_out=200)
+
+    async with Runtime(stall=None) as runtime:
+        with ProgressLines(None, stream, interval=60) as lines:
+            lines.attach(runtime)
+            await ask()
+    assert stream.getvalue().splitlines()[-1].endswith("/s, 1,200 tokens")

@@ -4,8 +4,18 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from linecook.observe import LaneFacts, Snapshot, StallFacts, ToolFacts, render
-from linecook.observe.panel import lines, painted, rate, seconds
+from linecook.observe import (
+    BudgetFacts,
+    ChangeFacts,
+    LaneFacts,
+    LimitFacts,
+    Snapshot,
+    SpentFacts,
+    StallFacts,
+    ToolFacts,
+    render,
+)
+from linecook.observe.panel import lines, painted, rate
 
 HINT = "Ctrl-C: begin nothing new, finish what runs"
 BUSY = Snapshot(
@@ -138,14 +148,46 @@ def test_names_and_source_lines_command_no_terminal():
     assert "print('[red]?[31m?')" in shown
 
 
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [(0, "0 µs"), (0.00084, "840 µs"), (0.0012, "1.2 ms"), (0.084, "84 ms"), (1.23, "1.2 s"), (74, "74 s"),
-     (180, "3 min"), (9000, "2.5 h")],
-)  # fmt: skip
-def test_seconds_are_said_in_two_or_three_figures(value, said):
-    assert seconds(value) == said
-
-
 def test_rates_below_ten_keep_a_decimal():
     assert (rate(0.31), rate(1234.5)) == ("0.3/s", "1,234/s")
+
+
+PROVIDER = LimitFacts(
+    "provider", 12, 16, waiting=34, waited=90, waited_for=70.0, changes=(ChangeFacts(3.0, 20, 16, "refused"),)
+)
+RICH = replace(
+    BUSY,
+    limits=(PROVIDER,),
+    spent=SpentFacts(1.234, 45_000, 12_000),
+    budgets=(BudgetFacts("budget(usd=5)", "main", {"usd": 1.234}, {"usd": 5.0}),),
+)
+
+
+def test_a_limit_that_was_hit_has_a_line_and_so_has_the_money():
+    shown = rows(RICH, width=120)
+    assert (
+        "limit provider · 12 of 16 in flight · 34 waiting · 20 to 16, refused, 3.0 s ago · 56 waited 1.2 s each"
+        in shown
+    )
+    assert "1.23 usd spent · 45,000 tokens in · 12,000 out · budget(usd=5) of main: 25 % of its usd" in shown
+
+
+def test_where_no_limit_was_hit_and_nothing_charged_there_is_no_line():
+    assert not any(row.startswith("limit ") or "usd" in row for row in rows(BUSY))
+
+
+def test_limits_go_after_tools_and_stalls_when_rows_are_few():
+    everything = rows(RICH, width=120)
+    fewer = rows(RICH, width=120, height=len(everything) - 4)  # three rows of tools, one stall
+    assert [row for row in everything if row.startswith("limit ")] == [row for row in fewer if row.startswith("limit ")]
+    assert not any("fetch" in row or "stood still" in row for row in fewer)
+
+
+def test_a_line_of_a_limit_is_cut_where_it_tells_least():
+    narrow = rows(RICH, width=40)
+    assert "limit provider · 12 of 16 in flight · 3…" in narrow
+
+
+def test_limits_that_have_no_room_are_counted():
+    crowded = rows(replace(BUSY, limits=(PROVIDER,) * 6, limits_hidden=3))
+    assert "and 5 more limits" in crowded

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.blocks import ROOT
+from tests.blocks import ROOT, pages, programs
 from tests.conftest import SRC
 
 pytestmark = pytest.mark.slow
@@ -177,3 +177,27 @@ def test_background_work_without_an_end_is_given_up_after_drain(tmp_path: Path) 
         took = server.stop()
     assert took < 15
     assert server.log.read_text().splitlines() == ["gave up tea", "runtime closed"]
+
+
+async def test_the_chat_backend_of_the_page_serves_five_and_tells_the_others_to_come_back(tmp_path: Path) -> None:
+    """docs/how-to/provider-limits.md, as a newcomer runs it: saved as chat.py, served by uvicorn."""
+    (page,) = [page for page in pages() if page.name == "provider-limits.md"]
+    (recipe,) = [program.source for program in programs([page]) if "FastAPI" in program.source]
+    (tmp_path / "chat.py").write_text(recipe)
+    server = Server("asyncio", tmp_path, "chat:app", tmp_path)
+    try:
+        async with httpx.AsyncClient(base_url=server.url, timeout=20) as visitor:
+
+            async def knock(guest: int) -> httpx.Response:
+                return await visitor.get("/chat", params={"user": f"guest {guest}", "question": "tea?"})
+
+            answers = await asyncio.gather(*(knock(guest) for guest in range(20)))
+            turned_away = [answer for answer in answers if answer.status_code == 503]
+            assert {answer.headers["Retry-After"] for answer in turned_away} == {"1"}
+            served = [answer.json() for answer in answers if answer.status_code == 200]
+            assert served == [{"answer": "TEA?"}] * len(served)
+            assert len(served) + len(turned_away) == 20
+            assert 5 <= len(served) < 20
+            assert (await knock(99)).status_code == 200  # when it is quiet again there is room
+    finally:
+        server.stop()

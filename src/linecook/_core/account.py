@@ -62,9 +62,14 @@ class Account:
       depth: most agents nested in one another under it; None for no bound.
       fan_out: most calls of one fan-out, and most that one agent may have under way at once; None for no bound.
       tell_low: told when ``LOW`` of a grant is spent, outside the lock, wherever it happens.
+
+    Attributes:
+      closed: whether its block was left; what outlives that stays bound by it.
     """
 
-    __slots__ = ("_bounded", "_capped", "_tell_low", "_under_way", "depth", "fan_out", "name", "outer", "purses")
+    __slots__ = (
+        "_bounded", "_capped", "_tell_low", "_under_way", "closed", "depth", "fan_out", "name", "outer", "purses",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -79,6 +84,7 @@ class Account:
         self.outer = outer
         self.depth = depth
         self.fan_out = fan_out
+        self.closed = False
         self._tell_low = tell_low
         # By parent: the tasks that called, and what they called last. Nothing here keeps a call or a task alive.
         self._under_way: WeakKeyDictionary[Frame, _Tasks] = WeakKeyDictionary()
@@ -101,6 +107,7 @@ class Account:
     def close(self) -> None:
         """Give back what was not spent."""
         with _lock:
+            self.closed = True
             for purse in self.purses.values():
                 purse.close()
 

@@ -21,9 +21,7 @@ class Event:
     """One thing that happened.
 
     Attributes:
-      kind: what, as ``subject.verb``: ``call.retrying``, ``call.charged``, ``budget.low``, ``lane.grew``,
-        ``lane.abandoned``, ``lane.returned``, ``lane.lost``, ``stall.began``, ``stall.ended``, ``runtime.draining``,
-        ``runtime.closed``.
+      kind: what, as ``subject.verb``; docs/reference/events.md has the list, with the data of each.
       at: ``time.monotonic()`` when it happened, seconds.
       frame: the call or construct it happened to; None when it concerns the runtime as a whole.
       data: what else is known, by name.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -321,7 +322,13 @@ class Runtime:
         )
 
     def statistics(self) -> dict[str, Any]:
-        """Return what is under way and every bound, by lane; plus background calls, fan-outs and tasks that resist."""
+        """Return what is under way and every bound, by lane; plus background calls, fan-outs and tasks that resist.
+
+        ``"limits"`` has for each limit in use what is in flight and waits, the bounds, and where there is something to
+        tell: ``used`` of each window and its bound; ``held_up``, why nobody is let in, in words; ``paused_for``;
+        ``history``, changes of an adaptive bound; ``circuit``; how many ``waited``, and for how long all together. With
+        ``key=``, the sums and the ``busiest`` 20 keys.
+        """
         loop = self._loop
         return {
             **self._lanes.statistics(),
@@ -334,12 +341,11 @@ class Runtime:
     def _limits(self) -> dict[str, Any]:
         """Several limits may show alike: from the second on they are numbered, in the order of first use."""
         shown: dict[str, Any] = {}
+        alike: Counter[str] = Counter()
         for limit, places in list(self.limits.items()):
-            name, alike = str(limit), 1
-            while name in shown:
-                alike += 1
-                name = f"{limit} #{alike}"
-            shown[name] = places.statistics()
+            name = str(limit)
+            alike[name] += 1
+            shown[name if alike[name] == 1 else f"{name} #{alike[name]}"] = places.statistics()
         return shown
 
 

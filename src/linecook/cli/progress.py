@@ -39,7 +39,7 @@ def progress_for(show: str | None) -> Progress:
 
 
 class _Shown:
-    """Something that is shown; plain lines know nothing of lanes and tools."""
+    """Something that is shown."""
 
     wants_total = True
 
@@ -47,7 +47,7 @@ class _Shown:
         self.update = shown.update
         self.expect = shown.expect
         self.close = shown.close
-        self.attach = getattr(shown, "attach", _have_no_use_for)
+        self.attach = shown.attach
 
 
 class _OnBoard(_Shown):
@@ -64,10 +64,6 @@ class _OnBoard(_Shown):
     def _close(self) -> None:
         self._stopping.forget()
         self._board.close()
-
-
-def _have_no_use_for(runtime: Any, /) -> None:
-    pass
 
 
 class Silence:

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
     from .report import PlacementReport as PlacementReport
     from .report import Row as Row
     from .report import StallCount as StallCount
+    from .snapshot import BudgetFacts as BudgetFacts
+    from .snapshot import ChangeFacts as ChangeFacts
     from .snapshot import LaneFacts as LaneFacts
+    from .snapshot import LimitFacts as LimitFacts
     from .snapshot import Snapshot as Snapshot
+    from .snapshot import SpentFacts as SpentFacts
     from .snapshot import StallFacts as StallFacts
     from .snapshot import ToolFacts as ToolFacts
     from .stall import StallWatch as StallWatch
@@ -40,7 +44,9 @@ __all__ = [
     "Audit",
     "AuditReport",
     "Board",
+    "BudgetFacts",
     "CancelledCall",
+    "ChangeFacts",
     "Event",
     "Events",
     "Facts",
@@ -48,6 +54,7 @@ __all__ = [
     "HoldProbe",
     "JSONLines",
     "LaneFacts",
+    "LimitFacts",
     "LiveCall",
     "LiveCalls",
     "LiveCount",
@@ -57,6 +64,7 @@ __all__ = [
     "Remote",
     "Row",
     "Snapshot",
+    "SpentFacts",
     "Stall",
     "StallCount",
     "StallFacts",
@@ -78,7 +86,11 @@ _HOMES = {
     "Facts": ".facts",
     "HoldProbe": ".probe",
     "JSONLines": ".jsonlines",
+    "BudgetFacts": ".snapshot",
+    "ChangeFacts": ".snapshot",
     "LaneFacts": ".snapshot",
+    "LimitFacts": ".snapshot",
+    "SpentFacts": ".snapshot",
     "LiveCall": ".live.livecalls",
     "LiveCalls": ".live.livecalls",
     "LiveCount": ".live.livecalls",

@@ -17,6 +17,9 @@ from typing import Any, Self, TypeVar
 
 from .._core.events import Event
 from .._core.meter import Meter, quantile
+from .limits import limit_facts
+from .money import KINDS as OF_MONEY
+from .money import Money
 from .snapshot import LaneFacts, StallFacts, ToolFacts
 from .snapshot import Snapshot as Snapshot
 from .watched import Stall
@@ -24,6 +27,7 @@ from .watched import Stall
 T = TypeVar("T")
 
 MOST_TOOLS = 20
+MOST_LIMITS = 20
 MOST_STALLS = 20
 _MOST_PLACES = 200  # of stalls, remembered
 _RECENT = 10.0  # seconds over which the rate is taken
@@ -104,6 +108,7 @@ class Facts:
         draining = runtime is not None and runtime.draining
         tools = [] if runtime is None else sorted(map(_tool_facts, _meters_of(runtime)), key=_by_slowness)
         counts: dict[str, Any] = {} if runtime is None else _steadily(runtime.statistics, dict[str, Any])
+        limits = [] if runtime is None else limit_facts(runtime, counts.get("limits", {}))
         return Snapshot(
             at=time.time(),
             pid=os.getpid(),
@@ -117,6 +122,10 @@ class Facts:
             tools=tuple(tools[:MOST_TOOLS]),
             tools_hidden=max(0, len(tools) - MOST_TOOLS),
             limits_waiting=sum(places["waiting"] for places in counts.get("limits", {}).values()),
+            limits=tuple(limits[:MOST_LIMITS]),
+            limits_hidden=max(0, len(limits) - MOST_LIMITS),
+            spent=self._heard.money.spent(),
+            budgets=self._heard.money.budgets(),
             retries=self._heard.retries,
             loop_lag=None if runtime is None or runtime.closed else self._lag.look(runtime._loop, now),
             stalls=self._heard.stalls(now),
@@ -138,6 +147,7 @@ class _Heard:
 
     def __init__(self) -> None:
         self.retries = 0
+        self.money = Money()
         self._places: dict[tuple[str, int, str], StallFacts] = {}
         self._going_on: tuple[Stall, float] | None = None
 
@@ -147,7 +157,9 @@ class _Heard:
             self._count(stall)
 
     def __call__(self, event: Event) -> None:
-        if event.kind == "call.retrying":
+        if event.kind in OF_MONEY:
+            self.money.note(event)
+        elif event.kind == "call.retrying":
             self.retries += 1
         elif event.kind == "stall.began":
             self._going_on = event.data["stall"], event.at

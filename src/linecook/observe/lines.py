@@ -5,9 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
+
+from .._core.events import Event
+from .allowances import in_flight, why_held_up
+from .limits import limits_of
+from .money import KINDS as OF_MONEY
+from .money import Money
+from .snapshot import LimitFacts
+from .words import dollars
 
 _STILL = 10.0  # seconds without news after which a line says that we still work
 _RECENT = 10.0  # seconds over which the rate is taken
@@ -16,6 +24,8 @@ _WORDS = {"Failed": "failed", "TimedOut": "timed out", "Cancelled": "cancelled"}
 
 class ProgressLines:
     """Prints at most one line per interval, from a thread of its own: ``1,234 of 5,000 done (24 %), 3 failed, …``.
+
+    With a runtime attached it adds for which limit most calls wait and why, and what was spent.
 
     No line is printed while nothing changes, but one each 10 s to say that the work goes on; ``close`` prints the
     last one. A stream that is closed, or a pipe nobody reads, ends the lines and nothing else.
@@ -45,6 +55,9 @@ class ProgressLines:
         self._lock = threading.Lock()
         self._counts = Counter[str]()
         self._recent: deque[tuple[float, int]] = deque([(self._began, 0)])
+        self._runtime: Any = None
+        self._unsubscribe: Callable[[], None] | None = None
+        self._money = Money()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._print, name="linecook-lines", daemon=True)
         self._thread.start()
@@ -58,12 +71,29 @@ class ProgressLines:
         """Correct the total, once it is known; None: it isn't."""
         self._total = total
 
+    def attach(self, runtime: Any, /) -> None:
+        """Tell of *runtime*'s limits and money too, from now on, and of no other's."""
+        self._detach()
+        self._unsubscribe = runtime.subscribe(self._hear)
+        self._runtime = runtime
+
+    def _detach(self) -> None:
+        self._runtime = None
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+
+    def _hear(self, event: Event) -> None:
+        if event.kind in OF_MONEY:
+            self._money.note(event)
+
     def close(self) -> None:
         """Print the last line and end the thread; wait at most a second for a stream that takes nothing."""
         if self._closing.is_set():
             return
         self._closing.set()
         self._thread.join(timeout=1.0)
+        self._detach()
 
     def __enter__(self) -> Self:
         return self
@@ -83,7 +113,7 @@ class ProgressLines:
                 self._write(", ".join(self._news(counts, done, now)))
             elif now - told_at >= _STILL:
                 told_at = now
-                share = ", ".join(self._share(counts, done))
+                share = ", ".join([*self._share(counts, done), *self._allowances()])
                 self._write(f"still working: {share}, {_duration(now - self._began)} so far")
         counts, done = self._snapshot()
         self._write(self._summary(counts, done))
@@ -98,6 +128,18 @@ class ProgressLines:
         yield f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
         if self._total is not None and rate > 0 and done < self._total:
             yield f"about {_duration((self._total - done) / rate)} left"
+        yield from self._allowances()
+
+    def _allowances(self) -> Iterator[str]:
+        limits = limits_of(self._runtime)
+        if limits and limits[0].waiting:
+            yield _waiting(limits[0])
+        yield from self._spent()
+
+    def _spent(self) -> Iterator[str]:
+        spent = self._money.spent()
+        if spent is not None:
+            yield f"{dollars(spent.usd)} spent" if spent.usd else f"{spent.tokens_in + spent.tokens_out:,} tokens"
 
     def _share(self, counts: Counter[str], done: int) -> Iterator[str]:
         if self._total is None:
@@ -120,7 +162,8 @@ class ProgressLines:
 
     def _summary(self, counts: Counter[str], done: int) -> str:
         took = time.monotonic() - self._began
-        return f"{', '.join(self._share(counts, done))} in {_duration(took)}, {done / max(took, 1e-9):,.1f}/s"
+        rate = f"{done / max(took, 1e-9):,.1f}/s"
+        return f"{', '.join(self._share(counts, done))} in {', '.join([_duration(took), rate, *self._spent()])}"
 
     def _write(self, line: str) -> None:
         if self._stream is None:
@@ -130,6 +173,11 @@ class ProgressLines:
             self._stream.flush()
         except (OSError, ValueError, AttributeError):  # a broken pipe, a full disk; closed; taken apart at exit
             self._stream = None
+
+
+def _waiting(limit: LimitFacts) -> str:
+    """Return who waits for *limit*, and why: ``34 wait for provider (per_second used up, next in 0.3 s)``."""
+    return f"{limit.waiting:,} wait for {limit.name} ({why_held_up(limit) or f'{in_flight(limit)} in flight'})"
 
 
 def _duration(seconds: float) -> str:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from .allowances import limit_line, money_parts
 from .snapshot import LaneFacts, Snapshot, StallFacts, ToolFacts
+from .words import seconds
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 NARROW = 60
 """Columns below which tables leave out what is least asked for."""
 
+_LIMITS = 4
 _TOOLS = 5
 _STALLS = 3
 _WORDS = {"Ok": "ok", "Failed": "failed", "TimedOut": "timed out", "Cancelled": "cancelled"}
@@ -27,6 +30,7 @@ _CODES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "magenta": 
 
 Part = tuple[str, str]  # words and their style
 Line = list[Part]
+_BETWEEN = (" · ", "dim")
 
 
 def render(snapshot: Snapshot, width: int, height: int | None = None) -> Text:
@@ -45,8 +49,8 @@ def lines(snapshot: Snapshot, width: int, height: int | None = None) -> list[Lin
     Args:
       snapshot: what is to be shown.
       width: columns there are, ≥ 1. From 60 on the tables are whole.
-      height: rows there are, ≥ 1; None: as many as it takes. Left out first are tools, then stalls, lanes, outcomes;
-        how far it is and how to stop are always there.
+      height: rows there are, ≥ 1; None: as many as it takes. Left out first are tools, then stalls, money, limits,
+        lanes, outcomes; how far it is and how to stop are always there.
     """
     return [_cut(line, width) for line in _within(snapshot, width, height)]
 
@@ -72,6 +76,8 @@ def _within(snapshot: Snapshot, width: int, height: int | None) -> list[Line]:
         "outcomes": list(_outcomes(snapshot, width)),
         "lanes": list(_lanes(snapshot.lanes, width)),
         "pipelines": [[(words, "")] for words in snapshot.pipelines],
+        "limits": list(_limits(snapshot)),
+        "money": list(_flow(money_parts(snapshot), width)),
         "stalls": list(_stalls(snapshot.stalls, width)),
         "tools": list(_tools(snapshot, width)),
     }
@@ -79,7 +85,8 @@ def _within(snapshot: Snapshot, width: int, height: int | None) -> list[Line]:
     for name, lines in sections.items():  # most important first; each takes what it needs of what is left
         sections[name] = lines[: max(0, left)]
         left -= len(sections[name])
-    body = [line for name in ("outcomes", "lanes", "pipelines", "tools", "stalls") for line in sections[name]]
+    order = ("outcomes", "lanes", "limits", "pipelines", "money", "tools", "stalls")
+    body = [line for name in order for line in sections[name]]
     return (head + body + last)[: height or None]
 
 
@@ -196,6 +203,16 @@ def _lanes(lanes: dict[str, LaneFacts], width: int) -> Iterator[Line]:
         yield line
 
 
+def _limits(snapshot: Snapshot) -> Iterator[Line]:
+    """One line each: what is cut off at the edge is what tells least."""
+    for limit in snapshot.limits[:_LIMITS]:
+        parts = [part for part in limit_line(limit) for part in (_BETWEEN, part)]
+        yield [("limit ", "dim"), *parts[1:]]
+    hidden = snapshot.limits_hidden + len(snapshot.limits) - _LIMITS
+    if hidden > 0:
+        yield [(f"and {hidden} more limits", "dim")]
+
+
 def _tools(snapshot: Snapshot, width: int) -> Iterator[Line]:
     tools = snapshot.tools[:_TOOLS]
     if not tools:
@@ -254,19 +271,6 @@ def _near(place: str, width: int) -> str:
     found = _PLACE.fullmatch(place)
     parts = 1 if width < NARROW else 2
     return place if found is None else "/".join(found["path"].split("/")[-parts:]) + found["rest"]
-
-
-def seconds(value: float) -> str:
-    """Return *value* seconds, ≥ 0, in words of two or three figures: ``840 µs``, ``84 ms``, ``1.2 s``, ``3 min``."""
-    if value < 0.001:
-        return f"{value * 1e6:.0f} µs"
-    if value < 1:
-        return f"{value * 1e3:.1f} ms" if value < 0.01 else f"{value * 1e3:.0f} ms"
-    if value < 10:
-        return f"{value:.1f} s"
-    if value < 120:
-        return f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
 
 
 def rate(per_second: float) -> str:

@@ -56,6 +56,96 @@ class ToolFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeFacts:
+    """One change of how many calls an adaptive limit lets in.
+
+    Attributes:
+      ago: seconds since then.
+      before, after: most in flight; None: no bound.
+      why: ``"slow start"``, ``"growth"``, ``"refused"``, ``"latency"`` or ``"retuned"``.
+    """
+
+    ago: float
+    before: int | None
+    after: int | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitFacts:
+    """What a ``Limit``, or one key of it, holds just now, and what became of its calls so far.
+
+    Attributes:
+      name: of the limit; with a key ``hosts[a.example]``.
+      in_flight: calls under way.
+      bound: most that may be, just now; None: no bound.
+      waiting: calls that wait to be let in.
+      held_up: why the next one isn't, such as ``"per_second used up, next in 0.3 s"``; empty: nobody waits, or for a
+        place only.
+      used: of each window what is used, reservations included, and its bound: ``{"per_minute": (412.0, 500.0)}``.
+      paused_for: seconds for which nobody is let in; 0.0: it isn't paused.
+      circuit: ``"closed"``, ``"open"`` or ``"half open"``; None: it has no breaker.
+      waited: calls that had to wait, so far, those included that still do.
+      waited_for: seconds for which the others did, all together.
+      refused: calls that were turned away.
+      pauses: how often it was paused.
+      cuts: how often an adaptive limit was cut.
+      changes: the last three changes of its bound, latest last.
+      retries_refused: attempts that weren't made again, since too many fail.
+    """
+
+    name: str
+    in_flight: int
+    bound: int | None
+    waiting: int = 0
+    held_up: str = ""
+    used: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    paused_for: float = 0.0
+    circuit: str | None = None
+    waited: int = 0
+    waited_for: float = 0.0
+    refused: int = 0
+    pauses: int = 0
+    cuts: int = 0
+    changes: tuple[ChangeFacts, ...] = ()
+    retries_refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpentFacts:
+    """What calls were charged since the facts are collected: dollars and tokens."""
+
+    usd: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetFacts:
+    """What one ``budget`` has, and has spent.
+
+    Attributes:
+      name: as it was written, ``budget(usd=5)``.
+      whose: path of the call in which it stands; empty outside any.
+      spent: so far, inside it and in those within: ``"usd"``, ``"tokens"`` (in and out), ``"calls"``.
+      granted: what may be spent, of the kinds that it bounds.
+      ended: whether its block was left.
+    """
+
+    name: str
+    whose: str
+    spent: dict[str, float]
+    granted: dict[str, float]
+    ended: bool = False
+
+    @property
+    def share(self) -> tuple[float, str]:
+        """The kind that is used up most, and how much of it, from 0; ``(0.0, "")``: it bounds none."""
+        shares = [(self.spent[kind] / granted if granted else 1.0, kind) for kind, granted in self.granted.items()]
+        return max(shares, default=(0.0, ""))
+
+
+@dataclass(frozen=True, slots=True)
 class StallFacts:
     """A line of code that kept the event loop from everything else.
 
@@ -91,6 +181,11 @@ class Snapshot:
       tools: at most 20, slowest first: by ``p95``, those without one after them, by ``seconds``.
       tools_hidden: how many more there are.
       limits_waiting: calls that wait for a ``Limit``.
+      limits: at most 20 that anybody had to wait for, was refused by, or that changed: those with most waiting first.
+      limits_hidden: how many more there are.
+      spent: what was charged; None: nothing was.
+      budgets: at most 20 that are open, of those in which something was charged, by the share that is used; where none
+        is open, the last three that ended.
       retries: attempts made again since the facts are collected.
       loop_lag: how long the event loop took to come to a callback put there by the last look, or takes so far.
       stalls: at most 20 places: first one that is going on, then by seconds.
@@ -111,6 +206,10 @@ class Snapshot:
     tools: tuple[ToolFacts, ...] = ()
     tools_hidden: int = 0
     limits_waiting: int = 0
+    limits: tuple[LimitFacts, ...] = ()
+    limits_hidden: int = 0
+    spent: SpentFacts | None = None
+    budgets: tuple[BudgetFacts, ...] = ()
     retries: int = 0
     loop_lag: float | None = None
     stalls: tuple[StallFacts, ...] = ()

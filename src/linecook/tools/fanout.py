@@ -15,34 +15,20 @@ from time import monotonic
 from typing import Any
 
 from .._core.callframe import CallFrame, call_from
-from .._core.context import Frame, current_frame
+from .._core.context import current_frame
 from .._core.errors import AlreadyRun, TimedOutError, UsageError, Work
 from .._core.outcome import Cancelled, Ok, Outcome, TimedOut
 from .._core.running import outcome_of, primer
 from .._core.supervise import cancel_requests, raise_if_cancelled_since, see_end, supervisor_of
 from .._core.timers import timers_of
 from .._runtime import current
+from .fanout_frame import FanOutFrame, depth_below
 from .inputs import Feed, discard, ending_of, iterator_over
 
 _log = logging.getLogger("linecook")
 _CHUNK = 1000
 _BURST = 64
 _HAS_EAGER = sys.version_info >= (3, 12)
-
-
-class FanOutFrame(Frame):
-    """The place of a fan-out in the tree of calls."""
-
-    __slots__ = ("_name",)
-    is_fan_out = True
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        return self._name
 
 
 class FanOut:
@@ -81,6 +67,7 @@ class FanOut:
         parent = current_frame.get()
         if parent is not None:
             parent.adopt(self._frame)
+            self._frame.depth = depth_below(parent, name)
             if parent.account is not None and isinstance(source, Sized):
                 parent.account.check_fan_out(name, len(source))
         self._base = copy_context()

@@ -223,6 +223,8 @@ async def settle(
     Raises:
       TooManyFailures: ``fail_on`` was reached; ``.settled`` holds every outcome.
       CancelledError: the caller was cancelled; the calls were cancelled and seen to their end (≤ grace) first.
+      BudgetExceeded: the input is longer than a ``budget(fan_out=...)`` around it allows; nothing began.
+      RecursionError: it stands in 500 other fan-outs: an agent that fans out to itself without end.
       UsageError: no call and no iterable of calls, or ``limit=`` with calls one by one.
 
     Nothing that a call raises comes out of here; an error of the input itself does. The input must have an end, also

@@ -27,8 +27,9 @@ from .._core.timers import timers_of
 from .._runtime import Runtime, current
 from ..lanes.base import DONE, Job, Lane
 from .direct import direct, is_direct
-from .policies.admitted import in_order, limited, limited_on_loop
+from .policies.admitted import limited, limited_on_loop
 from .policies.retry import retried
+from .policies.states import in_order
 from .policies.timeout import timed, too_late
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from .._core.timers import Timer, timers_of
 from .._runtime import current
 from ..lanes.base import DONE, Job, Lane
 from .call import nested
-from .policies.admitted import Admitted
+from .policies.several import Admitted
 
 if TYPE_CHECKING:
     from .tool import Tool

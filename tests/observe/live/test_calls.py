@@ -125,7 +125,7 @@ async def test_waiting_for_a_limit_is_told_with_its_counts() -> None:
     async with Kitchen(cook(), cook()) as runtime:
         found = await aside(look_at, runtime)
     (waiting,) = [call for call in found.calls if call.waits_for == "limit"]
-    assert waiting.what == "Limit(1, name='stove'): 1 in flight, 1 waiting"
+    assert waiting.what == "limit stove: 1 in flight, 1 waiting"
     assert waiting.exact
     assert 0 < waiting.seconds < 10
     assert waiting.attempt == 0

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
 
-from linecook import Retry, Runtime, agent, gather, resource, scope, settle, tool
+from linecook import Limit, Retry, Runtime, agent, charge, gather, resource, scope, settle, tool
 from linecook.observe import LiveCall
 from linecook.observe.live.alive import Numbers
 from linecook.observe.live.calls import Look
 from linecook.observe.live.showing import show
 from tests.aside import aside
+from tests.tools.policies.kitchen import Busy
 
 
 @tool
@@ -141,3 +143,48 @@ async def test_a_sleep_says_how_long_it_will_last() -> None:
         call = (await aside(look_at, runtime))["nap"]
     assert call.what.endswith(" s left")
     assert 10 < float(call.what.split()[0]) <= 20
+
+
+async def test_a_call_at_a_limit_says_what_is_used_up_and_when_there_is_room() -> None:
+    @tool(limit=Limit(9, name="provider", tokens_in_per_minute=1000, estimate=lambda: (600, 0)))
+    async def ask() -> None:
+        charge(tokens_in=600)
+
+    async with Runtime(stall=None, drain=0) as runtime:
+        await ask()
+        runtime.start(ask())
+        await asyncio.sleep(0.03)
+        (waiting,) = (await aside(look_at, runtime)).values()
+    assert waiting.waits_for == "limit"
+    assert re.fullmatch(
+        r"limit provider: tokens_in_per_minute used up, next in (60|5\d)\.\d s, 0 in flight, 1 waiting", waiting.what
+    )
+
+
+async def test_a_call_at_a_limit_that_is_left_alone_says_for_how_long() -> None:
+    @tool(limit=Limit(1, name="hosts", key="host"))
+    async def ask(host: str) -> None:
+        raise Busy(30)
+
+    async with Runtime(stall=None, drain=0) as runtime:
+        await settle([ask("a.example")])
+        runtime.start(ask("a.example"))
+        await asyncio.sleep(0.03)
+        (waiting,) = (await aside(look_at, runtime)).values()
+    assert re.fullmatch(
+        r"limit hosts\[a.example\]: paused by Retry-After for (30|2\d)\.\d s, 0 in flight, 1 waiting", waiting.what
+    )
+
+
+async def test_a_call_under_two_limits_says_which_one_it_waits_for() -> None:
+    many, few = Limit(9, name="many", per_minute=100), Limit(1, name="few")
+
+    @tool(limit=(few, many))
+    async def ask() -> None:
+        await asyncio.sleep(20)
+
+    async with Runtime(stall=None, drain=0) as runtime:
+        runtime.start(gather(ask(), ask()))
+        await asyncio.sleep(0.03)
+        (waiting,) = [call for call in (await aside(look_at, runtime)).values() if call.waits_for == "limit"]
+    assert waiting.what == "limit few: 1 in flight, 1 waiting"

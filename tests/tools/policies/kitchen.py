@@ -5,9 +5,9 @@ from typing import Any
 
 from linecook import Limit, Runtime, tool
 from linecook._runtime import current
-from linecook.tools.policies.admitted import state_of
 from linecook.tools.policies.door import Door
 from linecook.tools.policies.places import Places
+from linecook.tools.policies.states import state_of
 
 order: list[int] = []
 

@@ -211,6 +211,15 @@ def test_it_stays_between_its_bounds_and_may_be_given_others() -> None:
     assert one.bound == 30
 
 
+def test_a_server_that_takes_more_than_we_may_ask_for_costs_nothing_however_long_it_runs() -> None:
+    one, _ = adaptive("8-64-64")
+    serve(one, 16)
+    one.refused(one.epoch)
+    serve(one, 100_000)
+    assert one.bound == 64
+    assert one._step <= 64
+
+
 EVENTS = st.sampled_from(["let in", "served", "refused", "down", "cancelled"])
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linecook import Limit
-from linecook.tools.policies.admission import Admission, Ticket
+from linecook.tools.policies.admission import Admission
+from linecook.tools.policies.ticket import Ticket
 
 TICKS = 0.25  # seconds; exact in binary, and longer than what a window merges
 
@@ -228,7 +229,7 @@ def test_the_history_of_the_bound_is_kept_with_reasons_and_is_bounded() -> None:
         gates.give_back(ticket, n * 100.0, "overloaded" if n % 2 == 0 else "ok")
     shown = gates.statistics(1e6)
     assert shown["history"][0] == (0.0, 64, 51, "refused")
-    assert told[0] == ("limit.changed", {"before": 64, "after": 51, "reason": "refused"})
+    assert told[0] == ("limit.changed", {"what": "in_flight", "before": 64, "after": 51, "reason": "refused"})
     assert len(shown["history"]) <= 200
     assert shown["max_in_flight"] == 1
     assert shown["adaptive"] == "1-64-512"
@@ -242,3 +243,168 @@ def test_it_is_idle_when_it_remembers_nothing() -> None:
     gates.give_back(ticket, 0.0)
     assert not gates.is_idle(59.0)
     assert gates.is_idle(60.0)
+
+
+def test_a_clock_that_goes_back_while_calls_run_and_others_are_kept_out_changes_no_distance() -> None:
+    gates, _ = admission("4-8-16", per_second=100, breaker=1)
+    tickets = [gates.try_take(1000.0) for _ in range(8)]
+    for ticket in tickets[:-1]:
+        assert ticket is not None
+        gates.give_back(ticket, 900.0)  # it didn't take less than no time
+    assert tickets[-1] is not None
+    assert gates.statistics(900.0)["cuts"] == 0
+    gates.give_back(tickets[-1], 900.0, "overloaded", 864_000.0)
+    assert gates.refuses(910.0)
+    assert "it is asked again in 500 s" in gates.refuses(1000.0)
+    assert "it is asked again in 500 s" in gates.refuses(3.0)  # back again, and the wait is not longer for it
+    assert gates.refuses(502.9)
+    assert gates.refuses(503.1) == ""
+    assert gates.try_take(503.1) is not None
+
+
+def test_who_was_let_in_and_never_began_has_used_nothing() -> None:
+    gates, _ = admission(5, per_second=1, per_minute=10, tokens_in_per_minute=1000, estimate=lambda: (900, 0))
+    for now in (0.0, 0.1, 0.2):
+        ticket = gates.try_take(now, (900.0, 0.0))
+        assert ticket is not None
+        gates.give_back(ticket, now, "not begun")
+    assert gates.statistics(0.2)["used"] == {
+        "per_second": (0, 1), "per_minute": (0, 10), "tokens_in_per_minute": (0, 1000)
+    }  # fmt: skip
+
+
+def test_an_answer_that_came_too_late_may_have_cost_all_that_was_reserved() -> None:
+    for signal, used in (("overloaded", 0), ("late", 400)):
+        gates, _ = admission("1-5-9", tokens_in_per_minute=1000, estimate=lambda: (400, 0))
+        ticket = gates.try_take(0.0, (400.0, 0.0))
+        assert ticket is not None
+        gates.give_back(ticket, 0.0, signal)  # type: ignore[arg-type]
+        assert gates.statistics(0.0)["used"]["tokens_in_per_minute"] == (used, 1000)
+        assert gates.statistics(0.0)["cuts"] == 1
+
+
+@pytest.mark.parametrize("bound", [0.5, 1, 7])
+def test_a_limit_of_less_than_one_call_lets_in_one_after_the_other(bound: float) -> None:
+    gates, _ = admission(tokens_in_per_minute=bound)
+    now = 0.0
+    for _ in range(5):
+        ticket = gates.try_take(now)
+        assert ticket is not None
+        gates.charge(ticket, 90, 0)
+        gates.give_back(ticket, now)
+        assert gates.try_take(now) is None
+        when = gates.next_at(now)
+        assert when is not None
+        assert when == pytest.approx(now + 60, abs=1e-3)
+        now = when
+
+
+def test_fractions_of_tokens_lock_nobody_out() -> None:
+    gates, _ = admission(tokens_in_per_minute=0.3)
+    now = 0.0
+    for said in (0.1, 0.1, 0.1, 0.3, 0.2, 0.1, 0.3):
+        ticket = gates.try_take(now, (said, 0.0))
+        if ticket is None:
+            when = gates.next_at(now, (said, 0.0))
+            assert when is not None  # nobody is in flight: time must help
+            now = when
+            ticket = gates.try_take(now, (said, 0.0))
+        assert ticket is not None
+        gates.give_back(ticket, now)
+
+
+def test_a_server_that_says_when_to_come_back_is_not_down() -> None:
+    gates, _ = admission(50, breaker=3)
+    tickets = [gates.try_take(0.0) for _ in range(20)]
+    for ticket in tickets:
+        assert ticket is not None
+        gates.give_back(ticket, 0.0, "overloaded", 5.0)
+    assert gates.refuses(0.5) == ""
+    assert gates.next_at(0.5) == pytest.approx(5.0, abs=1e-3)  # others wait for it
+
+
+def test_it_says_why_nobody_is_let_in() -> None:
+    gates, _ = admission(3, per_second=2, tokens_in_per_minute=100)
+    assert gates.held_up(0.0, (10.0, 0.0)) == ""
+    first = gates.try_take(0.0, (60.0, 0.0))
+    assert first is not None
+    assert gates.held_up(0.0, (60.0, 0.0)) == "tokens_in_per_minute is reserved by those in flight"
+    gates.charge(first, 60.0, 0.0)
+    gates.give_back(first, 0.5)
+    assert gates.held_up(0.5, (60.0, 0.0)) == "tokens_in_per_minute used up, next in 60.0 s"
+    assert gates.held_up(0.5, (10.0, 0.0)) == ""
+    assert gates.try_take(0.5, (10.0, 0.0)) is not None
+    assert gates.held_up(0.6, (10.0, 0.0)) == "per_second used up, next in 400 ms"
+    assert gates.try_take(1.2, (10.0, 0.0)) is not None
+    third = gates.try_take(1.6, (10.0, 0.0))
+    assert third is not None
+    assert gates.held_up(1.6, (10.0, 0.0)) == ""  # the places say it: 3 of 3
+    gates.give_back(third, 1.6, "overloaded", 8.0)
+    assert gates.held_up(2.0, (10.0, 0.0)) == "paused by Retry-After for 7.6 s"
+    assert gates.statistics(2.0)["paused_by"] == "Retry-After"
+
+
+def test_it_says_that_it_feels_its_way_after_a_cut_and_that_the_circuit_is_open() -> None:
+    gates, _ = admission("1-8-8")
+    tickets = [gates.try_take(0.0) for _ in range(8)]
+    for ticket in tickets[:5]:
+        assert ticket is not None
+        gates.give_back(ticket, 1.0, "overloaded")
+    assert gates.try_take(1.0) is not None
+    assert gates.held_up(1.0, None) == "after a cut, one is let in for each that succeeds"
+    gates, _ = admission(breaker=1)
+    ticket = gates.try_take(0.0)
+    assert ticket is not None
+    gates.give_back(ticket, 0.0, "down")
+    assert gates.held_up(0.5, None) == "the circuit is open"
+
+
+def test_looking_changes_nothing() -> None:
+    gates, _ = admission(per_minute=5)
+    for second in range(4):
+        ticket = gates.try_take(float(second))
+        assert ticket is not None
+        gates.give_back(ticket, float(second))
+    before = [(len(window), window.used, window.expires) for window in gates._starts]
+    assert gates.statistics(61.5)["used"] == {"per_minute": (2.0, 5)}
+    assert gates.held_up(61.5, None) == ""
+    assert [(len(window), window.used, window.expires) for window in gates._starts] == before
+
+
+def test_every_figure_that_is_retuned_is_told_and_none_that_stays() -> None:
+    limit = Limit(4, per_second=0.5, per_minute=100, tokens_in_per_minute=1000)
+    told: list[tuple[Any, ...]] = []
+    gates = Admission(limit, lambda kind, **data: told.append((kind, *data.values())))
+    limit.retune(in_flight=4)
+    gates.retuned()
+    assert told == []
+    limit.retune(in_flight=2, per_second=20, tokens_in_per_minute=500)
+    gates.retuned()
+    assert told == [
+        ("limit.changed", "in_flight", 4, 2, "retuned"),
+        ("limit.changed", "per_second", 0.5, 20, "retuned"),
+        ("limit.changed", "tokens_in_per_minute", 1000, 500, "retuned"),
+    ]
+    limit.retune(in_flight="1-3-9")
+    gates.retuned()
+    assert told[3:] == [("limit.changed", "in_flight", 2, 3, "retuned")]
+
+
+def test_a_bound_where_there_was_none_is_told() -> None:
+    limit = Limit(per_second=5)
+    gates, told = Admission(limit, lambda kind, **data: told.append(data)), list[dict[str, Any]]()
+    limit.retune(in_flight=2)
+    gates.retuned()
+    assert told == [{"what": "in_flight", "before": None, "after": 2, "reason": "retuned"}]
+
+
+def test_a_storm_of_refusals_is_told_as_one_pause() -> None:
+    gates, told = admission(50)
+    tickets = [gates.try_take(0.0) for _ in range(50)]
+    for place, ticket in enumerate(tickets):
+        assert ticket is not None
+        gates.give_back(ticket, 1.0 + place / 1000, "overloaded", 5.0)
+    assert told == [("limit.paused", {"seconds": 5.0, "reason": "Retry-After"})]
+    assert (gates.pauses, gates.paused_until) == (1, pytest.approx(6.049))
+    gates._pause(5.0, 4.0, "Retry-After")
+    assert len(told) == 2  # much longer than what was told

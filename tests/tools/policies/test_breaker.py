@@ -57,3 +57,11 @@ def test_a_try_that_told_nothing_leaves_it_to_the_next_call() -> None:
     assert breaker.let_in()
     breaker.left(is_probe=True)
     assert breaker.refuses(11.0) is None
+
+
+def test_a_try_that_fails_after_others_were_served_does_not_open_it_again() -> None:
+    breaker = opened()
+    assert breaker.let_in()
+    breaker.succeeded()  # a call that was in flight before it opened
+    assert not breaker.failed(12.0, is_probe=True)
+    assert breaker.is_closed

@@ -193,7 +193,7 @@ async def test_the_history_of_the_bound_is_in_the_event_stream(clock: VirtualClo
     await settle([ask("h") for _ in range(8)])
     stop()
     (event,) = [event for event in events if event.kind == "limit.changed"]
-    assert event.data == {"limit": limit, "before": 8, "after": 6, "reason": "refused", "key": "h"}
+    assert event.data == {"limit": limit, "key": "h", "what": "in_flight", "before": 8, "after": 6, "reason": "refused"}
 
 
 async def test_a_circuit_that_opens_turns_away_who_waits_and_closes_again(clock: VirtualClock) -> None:

@@ -55,3 +55,14 @@ def test_an_estimate_that_is_no_pair_of_amounts_is_refused_by_name(told: object)
 class _Named:
     def __repr__(self) -> str:
         return "the limit"
+
+
+def test_amounts_of_any_kind_of_number_are_taken() -> None:
+    import decimal
+    import fractions
+
+    assert check_estimate((decimal.Decimal("1.5"), fractions.Fraction(1, 2)), None) == (1.5, 0.5)
+
+
+def test_a_limit_of_less_than_a_token_can_be_reserved_all_the_same() -> None:
+    assert Estimate(0.5).unasked() == 0.5

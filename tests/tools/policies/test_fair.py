@@ -5,6 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linecook._core.context import PRIORITIES
 from linecook.tools.policies.fair import FairQueue
 
 left: set[object] = set()
@@ -112,6 +113,21 @@ def test_what_peek_shows_is_what_take_serves() -> None:
     while (shown := queue.peek()) is not None:
         assert queue.peek() == shown == queue.take()
     assert queue.take() is None
+
+
+def test_how_many_are_kept_is_known_without_counting() -> None:
+    queue = FairQueue[int](lambda item: item % 3 == 0)
+    for n in range(300):
+        queue.put(n, PRIORITIES[n % 2], f"t{n % 50}")
+    assert len(queue) == 300
+    for _ in range(30):
+        queue.take()
+    assert len(queue) >= len(list(queue)) == 170
+    queue.sweep()
+    assert len(queue) == 170
+    while queue.take() is not None:
+        pass
+    assert len(queue) == 0
 
 
 def test_a_hundred_thousand_tenants_that_came_and_went_are_forgotten() -> None:

@@ -13,6 +13,11 @@ class Kept:
         self.key = key
         self.busy = self.remembers = False
         self.told = 0
+        self.waiting, self.refused = 0, 1
+
+    @property
+    def taken(self) -> int:
+        return int(self.busy)
 
     def is_busy(self) -> bool:
         return self.busy
@@ -24,7 +29,7 @@ class Kept:
         self.told += 1
 
     def statistics(self) -> dict[str, Any]:
-        return {"in_flight": int(self.busy), "waiting": 0, "refused": 1}
+        return {"in_flight": self.taken, "waiting": self.waiting, "refused": self.refused}
 
 
 def kept() -> Keyed[Kept]:
@@ -84,3 +89,14 @@ def test_all_are_told_of_other_figures() -> None:
     several.of(1), several.of(2)
     several.retuned()
     assert several.of(1).told == several.of(2).told == 1
+
+
+def test_figures_are_taken_of_the_busiest_keys_only() -> None:
+    several = kept()
+    for n in range(5000):
+        several.of(n).waiting = n % 100
+    several.of(7).waiting = 1000
+    several._kept[8].statistics = None  # type: ignore[method-assign, assignment]  # never asked: it isn't among them
+    shown = several.statistics()
+    assert (shown["keys"], len(shown["busiest"]), next(iter(shown["busiest"]))) == (5000, 20, 7)
+    assert shown["waiting"] == sum(n % 100 for n in range(5000)) + 1000 - 7

@@ -1,14 +1,16 @@
 """What a limit takes and refuses when it is made, and when it is retuned while calls run."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
-from linecook import Limit, tool
+from linecook import Limit, Runtime, run, tool
+from linecook._runtime import current
 from linecook.errors import UsageError
 from linecook.testing import VirtualClock
-from tests.tools.policies.kitchen import door, serve
+from tests.tools.policies.kitchen import door, places, serve
 
 
 @pytest.mark.parametrize(
@@ -87,3 +89,54 @@ def test_retuning_to_what_makes_no_sense_changes_nothing(
     with pytest.raises(kind, match=said):
         limit.retune(**asked)
     assert repr(limit) == before
+
+
+async def test_retuning_half_of_what_makes_no_sense_changes_nothing(clock: VirtualClock) -> None:
+    limit = Limit(2, per_minute=5, waiting=7)
+    for wrong in ({"in_flight": 0}, {"per_minute": -1}):
+        with pytest.raises(ValueError, match="Limit's"):
+            limit.retune(waiting=1, **wrong)  # type: ignore[arg-type]
+    assert (limit.waiting, limit.in_flight, limit.per_minute) == (7, 2, 5)
+
+
+async def test_a_limit_is_retuned_from_another_thread() -> None:
+    limit = Limit(1)
+    one, free = tool(limit=limit)(serve.body), asyncio.Event()
+    inside = 0
+
+    @tool(limit=limit)
+    async def visit() -> None:
+        nonlocal inside
+        inside += 1
+        await free.wait()
+
+    async with Runtime(stall=None):
+        tasks = [asyncio.create_task(visit()) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert inside == 1
+        other = threading.Thread(target=limit.retune, kwargs={"in_flight": 3})
+        other.start()
+        other.join()
+        await asyncio.sleep(0.01)
+        assert inside == 3
+        free.set()
+        await asyncio.gather(*tasks)
+        assert await one(1, 0.0) == 1
+
+
+async def test_a_limit_whose_other_loop_is_gone_is_retuned_here() -> None:
+    limit = Limit(1)
+    one = tool(limit=limit)(serve.body)
+
+    async def there() -> None:
+        answers.append(await one(5, 0.0))
+
+    answers: list[int] = []
+    other = threading.Thread(target=lambda: run(there()))
+    other.start()
+    other.join()
+    assert answers == [5]
+    async with Runtime(stall=None):
+        assert await one(6, 0.0) == 6
+        limit.retune(in_flight=2)
+        assert places(one, current()).bound == 2

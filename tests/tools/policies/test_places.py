@@ -9,9 +9,10 @@ import pytest
 from linecook import Limit, Runtime, agent, fail_after, gather, settle, tool
 from linecook._runtime import current
 from linecook.errors import TimedOutError
+from linecook.observe import Event
 from linecook.testing import VirtualClock
-from linecook.tools.policies.admitted import state_of
-from tests.tools.policies.kitchen import order, places, serve
+from linecook.tools.policies.states import state_of
+from tests.tools.policies.kitchen import Busy, order, places, serve
 
 
 async def test_no_more_than_the_limit_are_in_flight(clock: VirtualClock) -> None:
@@ -69,17 +70,26 @@ async def test_callers_that_gave_up_do_not_fill_the_waiting_room(clock: VirtualC
 
 
 async def test_a_place_granted_to_one_that_is_cancelled_in_the_same_moment_is_passed_on(clock: VirtualClock) -> None:
-    one = tool(limit=1)(serve.body)
-    first = asyncio.create_task(one(0, 1.0))
+    began: list[int] = []
+
+    @tool(limit=1)
+    async def one(number: int) -> int:
+        began.append(number)
+        await asyncio.sleep(1)
+        if number == 0:
+            asyncio.get_running_loop().call_soon(second.cancel)  # after it is let in, and before it wakes up
+        return number
+
+    first = asyncio.create_task(one(0))
     await asyncio.sleep(0)
     second, third = asyncio.create_task(one(1)), asyncio.create_task(one(2))
     await asyncio.sleep(0)
     held = places(one, current())
-    first.add_done_callback(lambda _: second.cancel())
     assert await first == 0
     with pytest.raises(asyncio.CancelledError):
         await second
     assert await third == 2
+    assert began == [0, 2]
     assert held.taken == 0
 
 
@@ -121,9 +131,14 @@ async def test_statistics_show_the_limit_and_its_bounds(clock: VirtualClock) -> 
         tasks = [asyncio.create_task(serve(n)) for n in range(5)]
         await asyncio.sleep(0.5)
         (shown,) = runtime.statistics()["limits"].values()
-        assert shown == {"in_flight": 2, "waiting": 3, "max_in_flight": 2, "max_waiting": 10_000, "refused": 0}
+        assert shown == {
+            "in_flight": 2, "waiting": 3, "max_in_flight": 2, "max_waiting": 10_000, "refused": 0,
+            "waited": 3, "waited_for": 0.0,
+        }  # fmt: skip
         assert "Limit(2, name='serve')" in runtime.statistics()["limits"]
         await asyncio.gather(*tasks)
+        (shown,) = runtime.statistics()["limits"].values()
+        assert (shown["waited"], shown["waited_for"]) == (3, pytest.approx(4.0, abs=0.1))
 
 
 async def test_waiting_for_a_place_counts_as_queueing_and_ends_at_the_deadline(clock: VirtualClock) -> None:
@@ -186,3 +201,31 @@ async def test_lowered_below_what_is_in_flight_nobody_is_ended_and_raised_it_let
     assert state.taken == 7
     assert await asyncio.gather(*tasks) == list(range(12))
     assert clock.time() == pytest.approx(3, abs=0.1)
+
+
+async def test_a_plain_limit_tells_its_changes_and_pauses_and_why_calls_wait(clock: VirtualClock) -> None:
+    limit, events = Limit(2, name="stove"), list[Event]()
+
+    @tool(limit=limit)
+    async def cook(problem: Exception | None = None) -> None:
+        await asyncio.sleep(1)
+        if problem is not None:
+            raise problem
+
+    async with Runtime(stall=None) as runtime:
+        stop = runtime.subscribe(events.append)
+        await settle([cook(Busy(8))])
+        waiting = asyncio.create_task(cook.call())
+        await asyncio.sleep(1)
+        (shown,) = runtime.statistics()["limits"].values()
+        assert (shown["held_up"], shown["paused_by"]) == ("paused by Retry-After for 7.0 s", "Retry-After")
+        limit.retune(in_flight=5)  # in a pause: it holds from its end
+        stop()
+        await waiting
+        assert places(cook, runtime).bound == 5
+    told = [(event.kind, *list(event.data.values())[1:]) for event in events]
+    assert told == [
+        ("limit.paused", pytest.approx(8), "Retry-After"),
+        ("limit.changed", "in_flight", 2, 5, "retuned"),
+    ]
+    assert all(event.data["limit"] is limit for event in events)

@@ -1,14 +1,16 @@
 """Who waits is served by priority and fairly between tenants; who can't wait learns it at once, and why."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from linecook import Limit, agent, gather, settle, tenant, tool
+from linecook import Limit, agent, charge, gather, settle, tenant, tool
 from linecook._runtime import current
 from linecook.errors import Refused
 from linecook.testing import VirtualClock
-from tests.tools.policies.kitchen import order, serve
+from tests.tools.policies.kitchen import door, order, places, serve
 
 
 async def test_the_urgent_go_first_and_the_patient_are_not_starved(clock: VirtualClock) -> None:
@@ -130,3 +132,83 @@ async def test_a_clock_that_jumps_hours_ahead_spins_nothing(clock: VirtualClock)
         clock.advance(3600)
     assert sorted(await asyncio.gather(*tasks)) == list(range(30))
     assert turns < 1000
+
+
+async def test_what_came_in_is_not_kept_in_case_somebody_must_be_shed(clock: VirtualClock) -> None:
+    few = tool(limit=Limit(1, waiting=50, when_full="shed_oldest"))(serve.body)
+    for _ in range(20):
+        await gather([few(n, 0.001) for n in range(30)])
+    assert sum(len(line) for line in places(few, current()).room._arrivals.values()) < 300
+
+
+async def test_ten_thousand_tenants_that_give_up_cost_ten_thousand_steps(clock: VirtualClock) -> None:
+    one = tool(limit=Limit(1, waiting=10_000))(serve.body)
+    looks = 0
+
+    async def customer(number: int) -> None:
+        with tenant(f"customer {number}"):
+            await one(number, 1e6)
+
+    tasks = [asyncio.create_task(customer(n)) for n in range(3_000)]
+    await asyncio.sleep(0)
+    room = places(one, current()).room
+    assert room.waiting == 2_999
+
+    def count(*_: Any) -> None:
+        nonlocal looks
+        looks += 1
+
+    try_take = room._gates.try_take
+    room._gates = SimpleNamespace(
+        try_take=lambda *what: count() or try_take(*what), next_at=room._gates.next_at, refuses=room._gates.refuses,
+        never_fits=room._gates.never_fits, taken=1, give_back=room._gates.give_back, reserve=room._gates.reserve,
+    )  # type: ignore[assignment]  # fmt: skip
+    for task in tasks[1:]:
+        task.cancel()
+    await asyncio.wait(tasks[1:])
+    assert room.waiting == 0
+    assert looks <= 10  # only the head of the line asks
+    tasks[0].cancel()
+    await asyncio.wait(tasks)
+
+
+async def test_when_the_head_of_the_line_is_shed_the_next_is_looked_at(clock: VirtualClock) -> None:
+    limit = Limit(tokens_in_per_minute=100, estimate=lambda n: (n, 0), waiting=2, when_full="shed_oldest")
+
+    @tool(limit=limit)
+    async def ask(tokens: int) -> float:
+        await asyncio.sleep(1)
+        charge(tokens_in=tokens)
+        return clock.time()
+
+    outcomes = await settle([ask(50), ask(90), ask(40), ask(10)])
+    assert [type(one).__name__ for one in outcomes] == ["Ok", "Failed", "Ok", "Ok"]
+    assert outcomes.results == pytest.approx([1, 1, 1], abs=0.01)
+
+
+async def test_when_nobody_waits_no_timer_does(clock: VirtualClock) -> None:
+    one = tool(limit=Limit(per_minute=1))(serve.body)
+    await one(0, 0.0)
+    waits = asyncio.create_task(one(1))
+    await asyncio.sleep(0)
+    room = door(one.limit).room
+    assert room._timer is not None
+    waits.cancel()
+    await asyncio.wait([waits])
+    assert room._timer is None
+
+
+async def test_an_estimate_is_asked_for_once_per_attempt(clock: VirtualClock) -> None:
+    asked: list[int] = []
+
+    def tokens(number: int) -> tuple[float, float]:
+        asked.append(number)
+        return 60, 0
+
+    @tool(limit=Limit(1, tokens_in_per_minute=100, estimate=tokens))
+    async def ask(number: int) -> None:
+        await asyncio.sleep(1)
+        charge(tokens_in=1)
+
+    await gather([ask(n) for n in range(5)])
+    assert sorted(asked) == list(range(5))

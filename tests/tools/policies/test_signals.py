@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from linecook.errors import Refused, TimedOutError, UsageError
-from linecook.tools.policies.signals import signal_of, status_of
+from linecook.tools.policies.signals import retry_after, signal_of, status_of
 
 
 def error_with(**fields: Any) -> Exception:
@@ -39,10 +39,12 @@ def caused_by(cause: BaseException) -> Exception:
         (error_with(code="rate_limit"), "nothing"),
         (error_with(code=7), "nothing"),
         (error_with(status=True), "nothing"),
-        (TimedOutError("late", running=2.0), "overloaded"),
-        (TimedOutError("never began", running=0.0), "nothing"),
+        (TimedOutError("late", running=2.0), "late"),
+        (TimedOutError("never began", running=0.0, work="not started"), "not begun"),
+        (TimedOutError("of a child", running=0.0), "nothing"),
         (ConnectionResetError(), "down"),
-        (TimeoutError(), "down"),
+        (TimeoutError(), "late"),
+        (caused_by(caused_by(TimeoutError())), "late"),
         (caused_by(OSError("no route")), "down"),
         (caused_by(caused_by(ConnectionRefusedError())), "down"),
         (caused_by(KeyError("k")), "nothing"),
@@ -68,9 +70,34 @@ def test_the_users_own_word_on_what_overload_is_goes_first() -> None:
     assert signal_of(error_with(status=429), quota) == "ok"  # a 4xx was served
     assert signal_of(error_with(status=503), quota) == "down"
     assert signal_of(asyncio.CancelledError("quota"), quota) == "nothing"
+    assert signal_of(TimeoutError("quota"), quota) == "late"  # it may have cost what was reserved all the same
+    assert signal_of(TimeoutError("other"), quota) == "down"
 
 
 def test_a_status_is_a_number_that_http_knows() -> None:
     assert status_of(error_with(status=200)) == 200
     assert status_of(error_with(status=42)) is None
     assert status_of(error_with(status="429")) is None
+
+
+class Prickly(Exception):
+    """What some clients' errors are: reading an attribute that isn't there yet raises."""
+
+    @property
+    def response(self) -> Any:
+        raise RuntimeError("the response instance has not been set")
+
+    retry_after = headers = status = response
+
+
+class Headers:
+    def get(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def test_an_error_that_cant_be_read_says_nothing_and_hides_nothing() -> None:
+    assert signal_of(Prickly()) == "nothing"
+    assert retry_after(Prickly()) is None
+    assert retry_after(error_with(headers=Headers())) is None
+    assert retry_after(error_with(retry_after="Fri, 31 Dec 999999999999 23:59:59 GMT")) is None
+    assert retry_after(error_with(retry_after=10**400)) is None

@@ -92,9 +92,23 @@ def test_fractions_leave_nothing_behind() -> None:
     assert window.is_idle(1e6)
 
 
-def test_a_clock_that_went_back_keeps_the_distances() -> None:
+def test_what_was_never_used_is_taken_back_and_what_has_expired_stays_so() -> None:
     window = Window("w", 60.0, 10)
-    window.add(1000.0, 10)
-    window.rewind(900.0)
-    assert not window.has_room(159.0, 1)
-    assert window.has_room(160.0, 10)
+    window.add(1.0, 4)
+    window.add(2.0, 6)
+    window.undo(1.0, 4)
+    assert not window.has_room(3.0, 5)
+    assert window.has_room(3.0, 4)
+    assert window.has_room(62.0, 10)
+    window.undo(2.0, 6)
+    assert window.has_room(62.0, 10)
+    assert not window.has_room(62.0, 11)
+
+
+def test_fractions_never_make_who_waits_wait_for_ever() -> None:
+    window = Window("w", 60.0, 0.3)
+    for n in range(3):
+        window.add(float(n), 0.1)  # together a hair more than 0.3
+    when = window.next_at(5.0, 0.3)
+    assert when is not None
+    assert window.has_room(when, 0.3)

@@ -45,10 +45,11 @@ def _job(each: Alive, job: Any, _word: str, threads: Threads) -> str:
 
 
 def _limit(each: Alive, room: Any, _word: str, _threads: Threads) -> str:
-    limit = room.limit
     asked = getattr(getattr(getattr(each.frame, "tool", None), "asked", None), "limit", None)
-    name = f"limit={asked} of {each.frame.name}" if isinstance(asked, int) else str(limit)
-    return f"{name}: {room.taken} in flight, {room.waiting} waiting"
+    shared = room.name if room.limit.name is None else f"limit {room.name}"
+    name = f"limit={asked} of {each.frame.name}" if isinstance(asked, int) else shared
+    why = room.held_up()
+    return f"{name}: {f'{why}, ' if why else ''}{room.taken} in flight, {room.waiting} waiting"
 
 
 def _retry(each: Alive, _what: Any, _word: str, _threads: Threads) -> str:

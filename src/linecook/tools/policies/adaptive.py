@@ -179,7 +179,7 @@ class Adaptive:
         elif bound < edge - 1:
             self._move(bound + max(1, (edge - 1 - bound + 1) // 2), "growth")
         elif self._step:
-            self._step *= 2
+            self._step = min(2 * self._step, self._bounds.most)  # where the server takes more than we may ask for
             self._move(bound + self._step, "growth")
         else:
             self._clean += 1

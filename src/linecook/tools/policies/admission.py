@@ -13,23 +13,18 @@ from typing import Any
 
 from .adaptive import Adaptive
 from .breaker import Breaker
-from .estimate import Estimate, check_estimate
+from .estimate import check_estimate
+from .rates import Rates
 from .signals import Signal
+from .ticket import NO_COST, Cost, Ticket
 from .window import TICK, Window
 
 HISTORY = 200  # changes of the bound that are kept
 LONGEST_PAUSE = 600.0  # seconds: who says "come back in ten days" is asked again before, and nobody waits for it
+SAME_PAUSE = 0.05  # seconds by which a pause may be lengthened untold: a storm of refusals is one pause
 
-_SECONDS = {"per_second": 1.0, "per_minute": 60.0}
-
-NO_COST = (0.0, 0.0)
-Cost = tuple[float, float]
-"""Tokens in and tokens out."""
-
-
-def window_of(rate: float, seconds: float) -> tuple[float, float]:
-    """Return length and bound of the window for *rate* calls in *seconds*: half a call a second is one in two."""
-    return (seconds, rate) if rate >= 1 else (seconds / rate, 1.0)
+Change = tuple[float, int | None, int | None, str]
+"""A change of the bound: when, in the time of the loop; from, to (None: no bound), why."""
 
 
 def stay_away(seconds: float) -> str:
@@ -37,27 +32,15 @@ def stay_away(seconds: float) -> str:
     return f"the server asked to stay away for more than {LONGEST_PAUSE:g} s; it is asked again in {seconds:.3g} s"
 
 
-class Ticket:
-    """What one call holds while it is in flight.
+def figure(bound: float) -> int | None:
+    """Return *bound* as it is shown: a whole number; None for no bound."""
+    return None if math.isinf(bound) else int(bound)
 
-    Attributes:
-      began: when it was let in.
-      epoch: of the adaptive bound at that time.
-      reserved: tokens in and out that were set aside for it.
-      said: what its estimate was; None when nobody made one.
-      is_probe: whether it is the call by which a circuit breaker tries.
-      charged: tokens in and out that it was charged, or None: nobody has said.
-    """
 
-    __slots__ = ("began", "charged", "epoch", "is_probe", "reserved", "said")
-
-    def __init__(self, began: float, epoch: int, reserved: Cost, said: Cost | None, is_probe: bool) -> None:
-        self.began = began
-        self.epoch = epoch
-        self.reserved = reserved
-        self.said = said
-        self.is_probe = is_probe
-        self.charged: Cost | None = None
+def paused_in_words(reason: str, seconds: float) -> str:
+    """Return the words for nobody being let in for *seconds* more."""
+    by = "paused by Retry-After" if reason == "Retry-After" else f"the server {reason}: paused"
+    return f"{by} for {seconds:.1f} s"
 
 
 class Admission:
@@ -71,6 +54,7 @@ class Admission:
     Attributes:
       taken: calls in flight.
       paused_until: nobody is let in before.
+      paused_by: why: ``"Retry-After"``, or ``"refuses everything"``.
       history: the last changes of the bound: when, from, to, why.
     """
 
@@ -78,15 +62,15 @@ class Admission:
         "_adaptive",
         "_bound",
         "_breaker",
-        "_estimates",
-        "_far",
-        "_gates",
         "_latest",
         "_limit",
+        "_rates",
+        "_skew",
         "_starts",
         "_tell",
         "_tokens",
         "history",
+        "paused_by",
         "paused_until",
         "pauses",
         "shut_until",
@@ -99,23 +83,15 @@ class Admission:
         self.taken = 0
         self.paused_until = self.shut_until = -math.inf
         self.pauses = 0
-        self.history: deque[tuple[float, int, int, str]] = deque(maxlen=HISTORY)
+        self.paused_by = ""
+        self.history: deque[Change] = deque(maxlen=HISTORY)
         self._latest = -math.inf
+        self._skew = 0.0  # seconds by which the clock went back so far
         self._adaptive = Adaptive(limit.bounds, self._changed) if limit.bounds else None
         self._breaker = None if limit.breaker is None else Breaker(limit.breaker)
         self._bound: float = 0.0
-        seconds, minute = limit.per_second, limit.per_minute
-        self._starts: list[Window] = []
-        if seconds is not None:
-            self._starts.append(Window("per_second", *window_of(seconds, 1.0)))
-        if minute is not None:
-            self._starts.append(Window("per_minute", *window_of(minute, 60.0)))
-        into, out = limit.tokens_in_per_minute, limit.tokens_out_per_minute
-        self._tokens: list[tuple[int, Window, Estimate]] = []  # (0: in, 1: out; …)
-        if into is not None:
-            self._tokens.append((0, Window("tokens_in_per_minute", 60.0, into), Estimate(into)))
-        if out is not None:
-            self._tokens.append((1, Window("tokens_out_per_minute", 60.0, out), Estimate(out)))
+        self._rates = Rates(limit)
+        self._starts, self._tokens = self._rates.starts, self._rates.tokens  # looked at for each call
         self.retuned()
 
     # -- before ----------------------------------------------------------------------------------------------------
@@ -127,23 +103,15 @@ class Admission:
 
     def reserve(self, said: Cost | None) -> Cost:
         """Return what a call reserves if it is let in now: what is said of it, or what is known of others."""
-        reserved = said or NO_COST
-        for kind, _, learned in self._tokens:
-            if said is None or learned.corrects:
-                amount = learned.unasked() if said is None else learned.corrected(said[kind])
-                reserved = (amount, reserved[1]) if kind == 0 else (reserved[0], amount)
-        return reserved
+        return self._rates.reserve(said)
 
     def never_fits(self, said: Cost | None) -> Window | None:
         """Return the window in which such a call could never begin; None when it could."""
-        if said is not None:
-            for kind, window, _ in self._tokens:
-                if said[kind] > window.bound:
-                    return window
-        return None
+        return self._rates.never_fits(said)
 
     def refuses(self, now: float) -> str:
         """Return why calls are turned away at once, in words; empty when they may come or wait."""
+        now = self._forward(now)
         if now < self.shut_until:
             return stay_away(self.shut_until - now)
         if self._breaker is not None and (wait := self._breaker.refuses(now)) is not None:
@@ -156,9 +124,8 @@ class Admission:
         Args:
           said: tokens in and out that it is expected to use; None when nobody knows.
         """
-        if now < self._latest:
-            self._rewind(self._latest - now)
-        self._latest = now
+        now += self._skew  # _forward, written out here and in give_back (benchmarks: limit_uncontended)
+        self._latest = now = now if now >= self._latest else self._forward(now - self._skew)
         adaptive = self._adaptive
         if self.taken >= self._bound or now < self.paused_until:
             return None
@@ -170,7 +137,7 @@ class Admission:
         for window in self._starts:  # has_room, written out: a call each is 0.1 µs (benchmarks: limit_uncontended)
             if now >= window.expires:
                 window.expire(now)
-            if window.used + 1.0 > window.bound:
+            if window.used + window.reserved + 1.0 > window.bound:
                 return None
         cost = NO_COST
         if self._tokens:
@@ -195,24 +162,37 @@ class Admission:
                 adaptive.let_in(self.taken)
         return Ticket(now, epoch, cost, said, breaker is not None and breaker.failures > 0 and breaker.let_in())
 
+    def hold(self, ticket: Ticket) -> None:
+        """Note that the call of *ticket*, let in just now, waits for something else before it begins."""
+        self._rates.hold(ticket)
+
+    def begin(self, ticket: Ticket, now: float) -> None:
+        """Note that the call of *ticket*, which was held, begins: what it waited for is no latency of the server."""
+        ticket.began = now = self._forward(now)
+        self._rates.begin(ticket, now)
+
     def next_at(self, now: float, said: Cost | None = None) -> float | None:
         """Return when such a call may begin if nothing ends before, later than *now*; None: only an end helps.
 
         Where several things are used up this is when the last of them has room; it is asked again then.
         """
+        now = self._forward(now)
         if self.taken >= self._bound or (self._adaptive is not None and not self._adaptive.may_let_in(self.taken)):
             return None
-        latest = max(now, self.paused_until) + TICK
-        cost = self.reserve(said)
-        needs = [(window, 1.0) for window in self._starts]
-        needs += [(window, cost[kind]) for kind, window, _ in self._tokens]
-        for window, amount in needs:
-            if not window.has_room(now, amount):
-                free_at = window.next_at(now, amount)
-                if free_at is None:
-                    return None
-                latest = max(latest, free_at)
-        return latest
+        free_at = self._rates.next_at(now, said)
+        return None if free_at is None else max(free_at, self.paused_until + TICK) - self._skew
+
+    def _forward(self, now: float) -> float:
+        """Return *now* on a clock that never goes back: where the loop's does, everything keeps its distance.
+
+        So nobody waits for the time to come again, and no call has taken less than no time.
+        """
+        now += self._skew
+        if now < self._latest:
+            self._skew += self._latest - now
+            return self._latest
+        self._latest = now
+        return now
 
     # -- after -----------------------------------------------------------------------------------------------------
 
@@ -228,12 +208,10 @@ class Admission:
           signal: what that says about the server.
           told: seconds for which the server asked to stay away; None when it didn't.
         """
-        if now < self._latest:
-            self._rewind(self._latest - now)
-        self._latest = now
+        now += self._skew
+        self._latest = now = now if now >= self._latest else self._forward(now - self._skew)
         self.taken -= 1
-        if self._tokens:
-            self._settle(ticket, now, signal)
+        self._rates.settle(ticket, now, signal, is_last=not self.taken)
         if told:
             self._pause(now, told, "Retry-After")
         if self._adaptive is not None:
@@ -242,20 +220,10 @@ class Admission:
             else:
                 self._adapt(self._adaptive, ticket, now, signal)
         if self._breaker is not None and (self._breaker.failures or signal != "ok"):
-            self._judge(self._breaker, ticket, now, signal)
-
-    def _settle(self, ticket: Ticket, now: float, signal: Signal) -> None:
-        """Give back what was reserved and not used. What nobody reports counts as reserved, but for a refused call."""
-        charged = ticket.charged
-        used = charged if charged is not None else NO_COST if signal == "overloaded" else ticket.reserved
-        for kind, window, estimate in self._tokens:
-            window.reserved -= ticket.reserved[kind]
-            window.add(now, used[kind])
-            if charged is not None:
-                estimate.charged(charged[kind], None if ticket.said is None else ticket.said[kind])
+            self._judge(self._breaker, ticket, now, "nothing" if told else signal)  # who says when to come back is up
 
     def _adapt(self, adaptive: Adaptive, ticket: Ticket, now: float, signal: Signal) -> None:
-        if signal == "overloaded":
+        if signal in ("overloaded", "late"):
             pause = adaptive.refused(ticket.epoch)
             if pause:
                 self._pause(now, pause, "refuses everything")
@@ -269,7 +237,7 @@ class Admission:
             if not breaker.is_closed:
                 self._tell("limit.closed")
             breaker.succeeded()
-        elif signal in ("down", "overloaded"):
+        elif signal in ("down", "late", "overloaded"):
             if breaker.failed(now, is_probe=ticket.is_probe):
                 self._tell("limit.opened", seconds=breaker.refuses(now))
         else:
@@ -280,68 +248,84 @@ class Admission:
         if seconds > LONGEST_PAUSE:
             self.shut_until = max(self.shut_until, until)
         if until > self.paused_until:
+            is_news = until > max(now, self.paused_until) + SAME_PAUSE
             self.paused_until = until
-            self.pauses += 1
-            self._tell("limit.paused", seconds=until - now, reason=reason)
+            self.paused_by = reason
+            if is_news:
+                self.pauses += 1
+                self._tell("limit.paused", seconds=until - now, reason=reason)
 
-    def _changed(self, before: int, after: int, reason: str) -> None:
+    def _changed(self, before: float, after: float, reason: str) -> None:
         self._bound = after
-        self.history.append((self._latest, before, after, reason))
-        self._tell("limit.changed", before=before, after=after, reason=reason)
+        self.history.append((self._latest, figure(before), figure(after), reason))
+        self._tell("limit.changed", what="in_flight", before=figure(before), after=figure(after), reason=reason)
 
     # -- while it runs ---------------------------------------------------------------------------------------------
 
     def retuned(self) -> None:
         """Take the limit's figures over; who is in flight stays."""
         limit = self._limit
-        if limit.bounds is not None:
-            if self._adaptive is None:
-                self._adaptive = Adaptive(limit.bounds, self._changed)
-            else:
-                self._adaptive.retune(limit.bounds)
-            self._bound = self._adaptive.bound
+        if limit.bounds is not None and self._adaptive is not None:
+            self._adaptive.retune(limit.bounds)
+            bound: float = self._adaptive.bound
+        elif limit.bounds is not None:
+            self._adaptive = Adaptive(limit.bounds, self._changed)
+            bound = self._adaptive.bound
         else:
             self._adaptive = None
             bound = math.inf if limit.in_flight is None else limit.in_flight
-            if self._bound not in (0.0, bound) and math.isfinite(self._bound) and math.isfinite(bound):
-                self._changed(int(self._bound), int(bound), "retuned")
-            self._bound = bound
-        for window in self._starts:
-            window.retune(*window_of(getattr(limit, window.name), _SECONDS[window.name]))
-        for _, window, estimate in self._tokens:
-            window.bound = estimate.bound = getattr(limit, window.name)
-
-    def _rewind(self, seconds: float) -> None:
-        """Follow a clock that went back: everything keeps its distance, so nobody waits for the time to come again."""
-        for window in self._starts:
-            window.rewind(seconds)
-        for _, window, _ in self._tokens:
-            window.rewind(seconds)
-        self.paused_until -= seconds
-        self.shut_until -= seconds
-        if self._breaker is not None:
-            self._breaker.rewind(seconds)
+        if self._bound not in (0.0, bound):  # 0.0: it has none yet
+            self._changed(self._bound, bound, "retuned")
+        self._bound = bound
+        for name, before, after in self._rates.retune(limit):
+            self._tell("limit.changed", what=name, before=before, after=after, reason="retuned")
 
     def is_idle(self, now: float) -> bool:
         """Say whether nothing is in flight and nothing is remembered that a new one wouldn't know."""
+        now = self._forward(now)
         if self.taken or now < self.paused_until or (self._breaker is not None and not self._breaker.is_closed):
             return False
-        windows = [*self._starts, *(window for _, window, _ in self._tokens)]
-        return all(window.is_idle(now) for window in windows)
+        return all(window.is_idle(now) for window in self._rates.windows())
+
+    # -- looking, from any thread --------------------------------------------------------------------------------------
+
+    def held_up(self, now: float, said: Cost | None) -> str:
+        """Return why a call that is *said* to use so many tokens isn't let in, in words; empty when it would be.
+
+        Also empty when nothing but a free place is missing: that the figures say.
+        """
+        now += self._skew
+        if now < self.paused_until:
+            return paused_in_words(self.paused_by, self.paused_until - now)
+        if self._breaker is not None and self._breaker.refuses(now) is not None:
+            return f"the circuit is {self._breaker.state}"
+        if self.taken >= self._bound:
+            return ""
+        if self._adaptive is not None and not self._adaptive.may_let_in(self.taken):
+            return "after a cut, one is let in for each that succeeds"
+        return self._rates.held_up(now, said)
+
+    def _history(self) -> list[Change]:
+        """Return the changes of the bound in the time of the loop as it is now, which may have gone back meanwhile."""
+        return [(when - self._skew, before, after, why) for when, before, after, why in list(self.history)]
 
     def statistics(self, now: float) -> dict[str, Any]:
         """Return what is in flight and used, and the bounds."""
+        now += self._skew
         shown: dict[str, Any] = {
             "in_flight": self.taken,
-            "max_in_flight": None if math.isinf(self._bound) else int(self._bound),
+            "max_in_flight": figure(self._bound),
         }
-        windows = [*self._starts, *(window for _, window, _ in self._tokens)]
-        if windows:
+        if windows := self._rates.windows():
             shown["used"] = {window.name: (window.used_in(now), window.bound) for window in windows}
         if self._adaptive is not None:
-            shown |= {"adaptive": str(self._limit.bounds), "cuts": self._adaptive.cuts, "history": list(self.history)}
+            shown |= {"adaptive": str(self._limit.bounds), "cuts": self._adaptive.cuts, "history": self._history()}
         if self.pauses:
-            shown |= {"pauses": self.pauses, "paused_for": max(0.0, self.paused_until - now)}
+            shown |= {
+                "pauses": self.pauses,
+                "paused_for": max(0.0, self.paused_until - now),
+                "paused_by": self.paused_by,
+            }
         if self._breaker is not None:
             shown |= {"circuit": self._breaker.state, "opened": self._breaker.opened}
         return shown

@@ -59,7 +59,7 @@ class Breaker:
     def failed(self, now: float, *, is_probe: bool) -> bool:
         """Note a failure of the kind that says the server is down; say whether that opened it."""
         self.failures += 1
-        if is_probe or (not self._wait and self.failures >= self._after):
+        if (is_probe and self._wait) or (not self._wait and self.failures >= self._after):
             self._wait = min(LONGEST_WAIT, 2 * self._wait or FIRST_WAIT)
             self._open_until = now + self._wait
             self._probing = False
@@ -71,10 +71,6 @@ class Breaker:
         """Note a call that told nothing: if it was the one that tries, the next call tries."""
         if is_probe:
             self._probing = False
-
-    def rewind(self, seconds: float) -> None:
-        """Follow a clock that went back by *seconds*."""
-        self._open_until -= seconds
 
     @property
     def state(self) -> str:

@@ -94,18 +94,23 @@ def budget(
       tokens: tokens in and out together.
       depth: most agents nested in one another inside; 0 lets only tools run.
       fan_out: most calls of one ``gather``, ``settle``, ``as_completed`` or ``first``, and most that one agent may
-        have under way at once, ≥ 1. A collection that is too long is refused before one of its calls begins.
+        have under way at once, ≥ 1. A collection that is too long raises ``BudgetExceeded`` before one of its calls
+        begins, in ``settle`` too: it is the turn that is refused, and there is no outcome to lose. Of an input whose
+        length isn't known, so many calls begin and the others are refused one by one.
 
-    All are ≥ 0; None sets no bound of its own, and those around it hold. 0 refuses the first call.
+    All are ≥ 0; None sets no bound of its own, and those around it hold. 0 refuses the first call. Without any budget
+    a fan-out takes as many as it is given, 1,000 at a time; agents that await themselves without an end meet Python's
+    RecursionError after some hundred, and those that fan out into themselves meet nothing: give them a ``depth``.
 
     All children share what it holds, wherever they run. When ``usd``, ``tokens`` or ``calls`` is used up the *next*
     call raises ``BudgetExceeded``: in ``gather`` that is the first failure, in ``settle`` the outcome of what did not
     begin. What runs goes on and is counted, so a budget is overdrawn by what was under way at most. At 80 % the event
     ``budget.low`` and one line in the log say so.
 
-    A budget inside another takes its share out of it when it opens, at most what is left there; others can't spend
-    that. When it ends, what it didn't use goes back. What outlives it stays bound by it. Work that ``Runtime.start``
-    begins outlives everything, and is bound by none.
+    A budget inside another takes its share out of it when it opens, at most what is left there: it holds less than it
+    asked for then, and says so when that is used up. Others can't spend its share. When it ends, what it didn't use
+    goes back. What outlives it stays bound by it. Work that ``Runtime.start`` begins outlives everything, and is bound
+    by none.
 
     Raises:
       TypeError, ValueError: an argument is no number, negative, NaN or infinite.

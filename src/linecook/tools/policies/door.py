@@ -11,15 +11,15 @@ from ..._core.callframe import CallFrame
 from ..._core.context import Frame
 from ..._core.events import Events
 from ..._core.timers import timers_of
-from .admission import Admission, Ticket
+from .admission import Admission
 from .retry_budget import RetryBudget
-from .room import Room, room_statistics
+from .room import NO_KEY, Room, room_statistics
 from .signals import Signal
+from .ticket import Cost, Ticket
 
 if TYPE_CHECKING:
     from .limit import Limit
 
-_NO_KEY = object()  # None may be one
 
 Held = tuple[Admission, Ticket, "Held | None"]
 
@@ -46,16 +46,28 @@ class Door:
       budget: what retries may cost.
     """
 
-    __slots__ = ("__weakref__", "_counts_tokens", "_events", "_key", "_limit", "_now", "budget", "gates", "room")
+    __slots__ = (
+        "__weakref__",
+        "_counts_tokens",
+        "_events",
+        "_key",
+        "_limit",
+        "_now",
+        "_said",
+        "budget",
+        "gates",
+        "room",
+    )
 
-    def __init__(self, limit: Limit, loop: asyncio.AbstractEventLoop, events: Events, key: Hashable = _NO_KEY) -> None:
+    def __init__(self, limit: Limit, loop: asyncio.AbstractEventLoop, events: Events, key: Hashable = NO_KEY) -> None:
         self._limit = limit
         self._events = events
         self._key = key
         self._counts_tokens = limit.counts_tokens
         self._now = timers_of(loop).now
+        self._said: Cost | None = None  # of a call on its way into the room: an estimate may count tokens, and be slow
         self.gates = Admission(limit, self._tell)
-        self.room = Room(self.gates, limit, loop)
+        self.room = Room(self.gates, limit, loop, key)
         self.budget = RetryBudget(limit.retries)
 
     @property
@@ -68,10 +80,15 @@ class Door:
         """Calls in flight."""
         return self.gates.taken
 
+    @property
+    def refused(self) -> int:
+        """Calls that were turned away, so far."""
+        return self.room.refused
+
     def _tell(self, kind: str, **data: Any) -> None:
         if self._events.heard:
             known: dict[str, Any] = {"limit": self._limit, **data}
-            if self._key is not _NO_KEY:
+            if self._key is not NO_KEY:
                 known["key"] = self._key
             self._events.emit(kind, **known)
 
@@ -82,18 +99,32 @@ class Door:
         if not self._counts_tokens:
             return self.gates.try_take(self._now())
         gates = self.gates
-        ticket = gates.try_take(self._now(), gates.said_of(call.args, call.kwargs))
-        if ticket is not None:
+        said = gates.said_of(call.args, call.kwargs)
+        ticket = gates.try_take(self._now(), said)
+        if ticket is None:
+            self._said = said
+        else:
             _holders[call] = (gates, ticket, _holders.get(call))
         return ticket
 
     async def take(self, call: CallFrame) -> Ticket:
-        """Wait until *call* is let in; see ``Room.take``."""
+        """Wait until *call* is let in, which ``try_take`` has just refused; see ``Room.take``."""
         if not self._counts_tokens:
             return await self.room.take(call)
-        ticket = await self.room.take(call, self.gates.said_of(call.args, call.kwargs))
+        said, self._said = self._said or self.gates.said_of(call.args, call.kwargs), None
+        ticket = await self.room.take(call, said)
         _holders[call] = (self.gates, ticket, _holders.get(call))
         return ticket
+
+    def hold(self, ticket: Ticket) -> None:
+        """Note that the call of *ticket* goes on to wait for another limit, and hasn't begun."""
+        self.gates.hold(ticket)
+
+    def begin(self, ticket: Ticket) -> None:
+        """Note that the call of *ticket*, held until now, begins."""
+        self.gates.begin(ticket, self._now())
+        if self.room.waiting:
+            self.room.let_in()
 
     def give_back(self, call: CallFrame, ticket: Ticket, signal: Signal, told: float | None = None) -> None:
         """Note that *call* has ended, and let in who is next."""
@@ -123,4 +154,6 @@ class Door:
         shown = {**self.gates.statistics(self._now()), **room_statistics(self.room, self._limit)}
         if self.budget.spent or self.budget.refused:
             shown |= {"retries": self.budget.spent, "retries_refused": self.budget.refused}
+        if self._key is not NO_KEY:
+            shown["name"] = self.room.name
         return shown

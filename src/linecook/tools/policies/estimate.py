@@ -37,7 +37,7 @@ class Estimate:
     def unasked(self) -> float:
         """Return what a call reserves when nobody says."""
         if self._mean < 0:
-            return max(1.0, self.bound / UNKNOWN)
+            return min(self.bound, max(1.0, self.bound / UNKNOWN))
         return min(self.bound, self._mean + 2 * self._deviation)
 
     def corrected(self, said: float) -> float:
@@ -74,7 +74,7 @@ def check_estimate(told: Any, limit: object) -> tuple[float, float]:
     try:
         tokens_in, tokens_out = told
         if tokens_in >= 0 and tokens_out >= 0:
-            return tokens_in, tokens_out
-    except (TypeError, ValueError):
+            return float(tokens_in), float(tokens_out)
+    except (TypeError, ValueError, OverflowError):
         pass
     raise TypeError(f"estimate= of {limit!r} must return (tokens_in, tokens_out), numbers of 0 or more, not {told!r}")

@@ -38,7 +38,7 @@ class _Line(Generic[T]):
 class _Class(Generic[T]):
     """What waits in one priority. ``gone`` says which items wait no more: they cost their tenant nothing."""
 
-    __slots__ = ("_gone", "_heap", "_lines", "_now", "_order", "_weights")
+    __slots__ = ("_gone", "_heap", "_lines", "_now", "_order", "_weights", "kept")
 
     def __init__(self, gone: Callable[[T], bool]) -> None:
         self._gone = gone
@@ -47,6 +47,7 @@ class _Class(Generic[T]):
         self._order = count()
         self._now = 0.0  # virtual time
         self._weights = 0.0  # of all tenants in the heap
+        self.kept = 0  # items, those that wait no more included
 
     def put(self, item: T, tenant: str, weight: float, cost: float, *, at_head: bool) -> None:
         line = self._lines.get(tenant)
@@ -61,6 +62,7 @@ class _Class(Generic[T]):
         else:
             line.weight = weight
             self._enter(tenant, line, max(self._now, line.finish))
+        self.kept += 1
         if at_head:
             line.items.appendleft((item, cost))
         else:
@@ -78,6 +80,7 @@ class _Class(Generic[T]):
             items = line.items
             while items and self._gone(items[0][0]):
                 items.popleft()
+                self.kept -= 1
             if items:
                 return items[0][0]
             heappop(heap)
@@ -91,6 +94,7 @@ class _Class(Generic[T]):
         start, _, tenant = heappop(self._heap)
         line = self._lines[tenant]
         _, cost = line.items.popleft()
+        self.kept -= 1
         self._now = max(self._now, start) + cost / max(self._weights, line.weight)
         self._weights -= line.weight
         line.finish = start + cost / line.weight
@@ -103,15 +107,13 @@ class _Class(Generic[T]):
         self._heap = [entry for entry in self._heap if self._lines[entry[2]].items]
         heapify(self._heap)
         self._weights = sum(line.weight for line in self._lines.values() if line.items)
+        self.kept = sum(len(line.items) for line in self._lines.values())
 
     def __iter__(self) -> Iterator[T]:
         for line in self._lines.values():
             for item, _ in line.items:
                 if not self._gone(item):
                     yield item
-
-    def __len__(self) -> int:
-        return sum(len(line.items) for line in self._lines.values())
 
 
 class FairQueue(Generic[T]):
@@ -184,4 +186,4 @@ class FairQueue(Generic[T]):
 
     def __len__(self) -> int:
         """Return how many are kept, those that wait no more included."""
-        return sum(len(one) for one in self._classes.values())
+        return sum(one.kept for one in self._classes.values())

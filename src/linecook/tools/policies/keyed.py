@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from heapq import nlargest
 from typing import Any, Generic, Protocol, TypeVar
 
 from .retry_budget import RetryBudget
@@ -16,6 +17,12 @@ _SHOWN = 20
 class Kept(Protocol):
     """What is kept for a key."""
 
+    @property
+    def taken(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def refused(self) -> int: ...
     def is_busy(self) -> bool: ...
     def is_idle(self) -> bool: ...
     def retuned(self) -> None: ...
@@ -74,17 +81,20 @@ class Keyed(Generic[K]):
             kept.retuned()
 
     def statistics(self) -> dict[str, Any]:
-        """Return the sums, and the busiest 20 keys."""
-        shown = {key: kept.statistics() for key, kept in self._kept.items()}
-        busiest = sorted(shown, key=lambda key: shown[key]["in_flight"] + shown[key]["waiting"], reverse=True)
+        """Return the sums, and the busiest 20 keys; from any thread."""
+        several = list(self._kept.items())
+        counts = [(kept.taken, kept.waiting, kept.refused) for _, kept in several]
+        in_flight, waiting, refused = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0, 0)
+        busiest = nlargest(_SHOWN, range(len(several)), key=lambda at: (counts[at][0] + counts[at][1], counts[at][2]))
+        retries = {"retries": self.budget.spent, "retries_refused": self.budget.refused}
         return {
-            "keys": len(shown),
+            "keys": len(several),
             "forgotten": self.forgotten,
-            "in_flight": sum(one["in_flight"] for one in shown.values()),
-            "waiting": sum(one["waiting"] for one in shown.values()),
-            "refused": sum(one["refused"] for one in shown.values()),
-            "busiest": {key: shown[key] for key in busiest[:_SHOWN]},
-        }
+            "in_flight": in_flight,
+            "waiting": waiting,
+            "refused": refused,
+            "busiest": {several[at][0]: several[at][1].statistics() for at in busiest},
+        } | (retries if any(retries.values()) else {})
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Hashable
 from typing import Any, Literal
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from ..._core.errors import UsageError
 from .adaptive import Bounds, bounds_from
@@ -38,17 +40,21 @@ class Limit:
         may, the one that has waited longest among the least urgent is refused, in favour of the newcomer.
       estimate: the tokens in and out that a call will use, from its arguments: the most it may use keeps the limit
         exactly. None: what calls were charged before, and a margin. One that is too low is corrected upwards.
-      overloaded: says of an error whether it means too much load. None: HTTP status 429 or 503, and an attempt that
-        ran into its time-out.
-      breaker: consecutive failures that say the server is down, after which calls are refused at once, for 1 s, then 2,
-        at most 60; a single call tries in between. None for never.
-      retries: most retries as a share of calls, 0..1, beyond the first ten: the rest raise. One whose server said when
-        to come back costs nothing. None for what ``Retry`` says.
+      overloaded: says of an error whether it means too much load. None: HTTP status 429 or 503, an error that says when
+        to come back, and a time-out, the tool's or the client's own.
+      breaker: consecutive failures that say the server is down (5xx, time-outs, what the network raises, 429 without a
+        ``Retry-After``), after which calls are refused at once, for 1 s, then 2, at most 60; a single call tries in
+        between. None for never.
+      retries: most retries as a share of calls, 0..1, beyond ten and one a second: the rest raise. On by default: three
+        attempts for each of a thousand calls are what keeps a server down that has stumbled. One whose server said
+        when to come back costs nothing. None for what ``Retry`` says.
 
     Counts are per runtime. Calls wait by priority, and within one fairly between tenants, holding nothing else: no
-    thread, no process. A limit sits on tools, which are leaves: so no call that holds a place waits for a child that
-    needs one. A server that says ``Retry-After`` is left alone for so long by everybody (of that key), at most 600 s;
-    if it says more, calls are refused meanwhile.
+    thread, no process. (A tool may be under several limits; who waits for one of them holds those before it: what is
+    counted by the minute is taken first, then places, each in the order in which the limits were made.) A limit sits on
+    tools, which are leaves: so no call that holds a place waits for a child that needs one. A server that says
+    ``Retry-After`` is left alone for so long by everybody (of that key), at most 600 s; if it says more, calls are
+    refused meanwhile.
 
     Raises:
       TypeError, ValueError: a figure that makes no sense; the message names it.
@@ -71,15 +77,13 @@ class Limit:
         breaker: int | None = None,
         retries: float | None = 0.1,
     ) -> None:
-        self.in_flight: int | None = None
-        self.bounds: Bounds | None = None
-        self._set_in_flight(in_flight)
+        self.in_flight, self.bounds = _in_flight_from(in_flight)
         self.name = name
         self.per_second = check_rate(per_second, "Limit's per_second")
         self.per_minute = check_rate(per_minute, "Limit's per_minute")
         self.tokens_in_per_minute = _check_tokens(tokens_in_per_minute, "Limit's tokens_in_per_minute")
         self.tokens_out_per_minute = _check_tokens(tokens_out_per_minute, "Limit's tokens_out_per_minute")
-        self._set_waiting(waiting)
+        self.waiting = _check_waiting(waiting)
         if when_full not in ("wait", "refuse", "shed_oldest"):
             raise ValueError(f"Limit's when_full={when_full!r}: there are 'wait', 'refuse' and 'shed_oldest'")
         if key is not None and not isinstance(key, str) and not callable(key):
@@ -95,10 +99,10 @@ class Limit:
         self.breaker = breaker
         self.retries = _check_share(retries)
         self.serial = next(_serial)
-        rates = any(getattr(self, name) is not None for name in _RATES)
+        self.has_rates = any(getattr(self, name) is not None for name in _RATES)
         # Whether it bounds nothing but a fixed number in flight. Decided here: the way its calls go is composed once.
-        self.is_plain = not (rates or self.bounds or key is not None or breaker is not None)
-        self.states: WeakSet[Any] = WeakSet()  # what counts it, in each runtime
+        self.is_plain = not (self.has_rates or self.bounds or key is not None or breaker is not None)
+        self.states: WeakKeyDictionary[Any, asyncio.AbstractEventLoop] = WeakKeyDictionary()  # in each runtime
 
     @property
     def counts_tokens(self) -> bool:
@@ -117,8 +121,9 @@ class Limit:
     ) -> None:
         """Change figures while calls run, in every runtime; what isn't named stays.
 
-        Lowered below what is in flight nobody is ended: others are let in when enough of them are done. On the loop's
-        thread, like everything that calls do.
+        Lowered below what is in flight nobody is ended: others are let in when enough of them are done. Nor is anybody
+        who waits turned away, unless its estimate is more than could ever be let in now. From any thread: loops of
+        other threads take the figures over in their next turn.
 
         Args:
           in_flight: a number from now on, or ``"min-start-max"`` to move between; the bound that was found is kept
@@ -143,32 +148,46 @@ class Limit:
             (_check_tokens if "tokens" in option else check_rate)(value, f"Limit's {option}")
         if isinstance(in_flight, str) and self.is_plain:
             raise UsageError(f'{self!r} was made with a fixed number; make it with "min-start-max" to have it adapt')
-        if waiting is not None:
-            self._set_waiting(waiting)
-        if in_flight is not None:
-            self._set_in_flight(in_flight)
+        figures = (self.in_flight, self.bounds) if in_flight is None else _in_flight_from(in_flight)
+        self.waiting = self.waiting if waiting is None else _check_waiting(waiting)
+        self.in_flight, self.bounds = figures  # from here on nothing raises
         for option, value in asked.items():
             setattr(self, option, value)
-        for state in list(self.states):
-            state.retuned()
-
-    def _set_in_flight(self, in_flight: int | str | None) -> None:
-        bounds = bounds_from(in_flight, "Limit's in_flight") if isinstance(in_flight, str) else None
-        if bounds is None:
-            check_count(in_flight, "Limit's in_flight", 1)
-        self.bounds = bounds
-        self.in_flight = None if isinstance(in_flight, str) else in_flight
-
-    def _set_waiting(self, waiting: int) -> None:
-        if waiting is None:  # pyright: ignore[reportUnnecessaryComparison]
-            raise TypeError("Limit's waiting must be a whole number: every queue has a bound")
-        check_count(waiting, "Limit's waiting", 0)
-        self.waiting = waiting
+        for state, loop in list(self.states.items()):
+            _on_loop(loop, state.retuned)
 
     def __repr__(self) -> str:
         first = repr(str(self.bounds)) if self.bounds else repr(self.in_flight)
         rates = [f"{name}={getattr(self, name)}" for name in _RATES if getattr(self, name) is not None]
         return f"Limit({', '.join([first, *rates, f'name={self.name!r}'])})"
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    """Call *function* now if *loop* runs here, else in its next turn, which may be in another thread or never come."""
+    try:
+        here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+    except RuntimeError:
+        here = None
+    if here is loop:
+        function()
+        return
+    with contextlib.suppress(RuntimeError):  # it is closed
+        loop.call_soon_threadsafe(function)
+
+
+def _in_flight_from(in_flight: int | str | None) -> tuple[int | None, Bounds | None]:
+    """Return a fixed number, or the bounds of an adaptive one."""
+    if isinstance(in_flight, str):
+        return None, bounds_from(in_flight, "Limit's in_flight")
+    check_count(in_flight, "Limit's in_flight", 1)
+    return in_flight, None
+
+
+def _check_waiting(waiting: int) -> int:
+    if waiting is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise TypeError("Limit's waiting must be a whole number: every queue has a bound")
+    check_count(waiting, "Limit's waiting", 0)
+    return waiting
 
 
 def check_count(value: object, name: str, least: int) -> None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ..._core.callframe import CallFrame
 from ..._core.events import Events
 from ..._core.timers import timers_of
-from .admission import LONGEST_PAUSE, NO_COST, Cost, Ticket, stay_away
+from .admission import LONGEST_PAUSE, SAME_PAUSE, figure, paused_in_words, stay_away
 from .retry_budget import RetryBudget
 from .room import Room, room_statistics
 from .signals import Signal, retry_after
+from .ticket import NO_COST, Cost, Ticket
 from .window import TICK, Window
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class Places:
     """
 
     __slots__ = (
-        "__weakref__", "_events", "_limit", "_loop", "_now", "_paused_until", "_shut_until", "bound", "budget",
-        "pauses", "room", "taken",
+        "__weakref__", "_events", "_limit", "_loop", "_now", "_paused_until", "_shut_until", "_tuned", "bound",
+        "budget", "pauses", "room", "taken",
     )  # fmt: skip
 
     def __init__(self, limit: Limit, loop: asyncio.AbstractEventLoop, events: Events) -> None:
@@ -45,7 +46,7 @@ class Places:
         self._loop = loop
         self._now = timers_of(loop).now
         self._paused_until = self._shut_until = -math.inf
-        self.bound = _bound_of(limit)
+        self.bound = self._tuned = _bound_of(limit)
         self.taken = 0
         self.pauses = 0
         self.room = Room(self, limit, loop)
@@ -110,6 +111,11 @@ class Places:
         """A place is all that a call takes."""
         return NO_COST
 
+    def held_up(self, now: float, said: Cost | None) -> str:
+        """Say why nobody is let in, if not for want of a place; from any thread."""
+        left = self._paused_until - now
+        return paused_in_words("Retry-After", left) if left > 0 else ""
+
     # -- pauses ------------------------------------------------------------------------------------------------------
 
     def look_at(self, error: BaseException) -> None:
@@ -125,28 +131,33 @@ class Places:
             self._shut_until = max(self._shut_until, until)
         if until <= self._paused_until:
             return
+        is_news = until > max(now, self._paused_until) + SAME_PAUSE
         self._paused_until = until
         self.bound = 0
-        self.pauses += 1
+        self.pauses += is_news
         timers_of(self._loop).at(until + TICK, self._resume)
-        if self._events.heard:
+        if is_news and self._events.heard:
             self._events.emit("limit.paused", limit=self._limit, seconds=until - now, reason="Retry-After")
         if self._shut_until > now:
             self.room.let_in()  # which turns them away
 
     def _resume(self, _: object) -> None:
         if self._now() >= self._paused_until:
-            self.bound = _bound_of(self._limit)
+            self.bound = self._tuned
             self.room.let_in()
 
     # -- looking and retuning ----------------------------------------------------------------------------------------
 
     def retuned(self) -> None:
         """Take the limit's figures over; who is in flight stays."""
-        if self.bound:
-            before, self.bound = self.bound, _bound_of(self._limit)
-            if self._events.heard and before != self.bound:
-                self._events.emit("limit.changed", limit=self._limit, before=before, after=self.bound, reason="retuned")
+        before, self._tuned = self._tuned, _bound_of(self._limit)
+        if self.bound:  # else it is paused, and the figure holds from the end of that
+            self.bound = self._tuned
+        if self._events.heard and before != self._tuned:
+            self._events.emit(
+                "limit.changed", limit=self._limit,
+                what="in_flight", before=figure(before), after=figure(self._tuned), reason="retuned",
+            )  # fmt: skip
         self.room.let_in()
 
     def statistics(self) -> dict[str, Any]:
@@ -157,7 +168,8 @@ class Places:
             **room_statistics(self.room, self._limit),
         }
         if self.pauses:
-            shown |= {"pauses": self.pauses, "paused_for": max(0.0, self._paused_until - self._now())}
+            left = max(0.0, self._paused_until - self._now())
+            shown |= {"pauses": self.pauses, "paused_for": left, "paused_by": "Retry-After"}
         if self.budget.spent or self.budget.refused:
             shown |= {"retries": self.budget.spent, "retries_refused": self.budget.refused}
         return shown

@@ -11,9 +11,9 @@ from ..._core.account import account_of
 from ..._core.deadline import check_seconds, remaining
 from ..._core.errors import CallCancelled, UsageError
 from ..._runtime import current
-from .admitted import in_order, state_of
 from .limit import Limit
 from .signals import retry_after
+from .states import in_order, state_of
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -155,12 +155,16 @@ def _overdrawn(limits: list[Limit], error: BaseException) -> str:
     """
     if not limits or retry_after(error) is not None:
         return ""
-    for limit in limits:
-        if not state_of(limit, current()).budget.spend():
+    now, runtime = asyncio.get_running_loop().time(), current()
+    budgets = [(limit, state_of(limit, runtime).budget) for limit in limits]
+    for limit, budget in budgets:  # all of them are asked before one is spent
+        if not budget.has_one(now):
             return (
                 f"retries of {limit!r} have used up their budget of {limit.retries:.0%} of its calls (retries=): so "
                 "many fail that more load would not help"
             )
+    for _, budget in budgets:
+        budget.spend()
     return ""
 
 

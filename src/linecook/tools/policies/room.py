@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..._core.callframe import CallFrame
 from ..._core.context import PRIORITIES, Priority, inherited_priority, tenant_here
 from ..._core.errors import Refused
 from ..._core.timers import Timer, timers_of
-from .admission import Cost, Ticket
 from .fair import FairQueue
 from .signals import Signal
+from .ticket import Cost, Ticket
 from .window import Window
 
 if TYPE_CHECKING:
     from .limit import Limit
 
+NO_KEY = object()
+"""The key of a limit that has none; None may be one."""
+
 _SLACK = 64
+_MOST_OF_KEY = 60  # letters of a key that are shown
 
 
 class Gates(Protocol):
@@ -32,6 +37,7 @@ class Gates(Protocol):
     def refuses(self, now: float) -> str: ...
     def never_fits(self, said: Cost | None) -> Window | None: ...
     def reserve(self, said: Cost | None) -> Cost: ...
+    def held_up(self, now: float, said: Cost | None) -> str: ...
 
 
 class _Waiter:
@@ -56,12 +62,18 @@ class Room:
     Attributes:
       limit: whose figures these are.
       waiting: calls that wait, those that left not counted.
+      waited: calls that had to wait, so far.
+      waited_for: seconds for which they did, all together.
       refused: calls that were turned away, so far.
     """
 
-    __slots__ = ("_arrivals", "_gates", "_loop", "_now", "_queue", "_timer", "limit", "refused", "waiting")
+    __slots__ = (
+        "_arrivals", "_gates", "_head", "_key", "_loop", "_now", "_queue", "_timer", "limit", "refused",
+        "waited", "waited_for", "waiting",
+    )  # fmt: skip
 
-    def __init__(self, gates: Gates, limit: Limit, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, gates: Gates, limit: Limit, loop: asyncio.AbstractEventLoop, key: Hashable = NO_KEY) -> None:
+        self._key = key
         self._gates = gates
         self.limit = limit
         self._loop = loop
@@ -69,13 +81,32 @@ class Room:
         self._queue: FairQueue[_Waiter] = FairQueue(_is_gone)
         self._arrivals: dict[Priority, deque[_Waiter]] = {name: deque() for name in PRIORITIES}  # to shed the oldest
         self._timer: tuple[float, Timer] | None = None
+        self._head: _Waiter | None = None  # whoever was next when somebody last looked
         self.waiting = 0
+        self.waited = 0
+        self.waited_for = 0.0
         self.refused = 0
+
+    @property
+    def name(self) -> str:
+        """How reports call it: the limit's name, and the key: ``hosts[a.example]``."""
+        if self._key is NO_KEY:
+            return self.limit.name or repr(self.limit)
+        try:
+            shown = str(self._key)
+        except Exception:  # it is the user's, and only to be shown
+            shown = object.__repr__(self._key)
+        return f"{self.limit.name or 'Limit'}[{shown[:_MOST_OF_KEY]}]"
 
     @property
     def taken(self) -> int:
         """Calls in flight."""
         return self._gates.taken
+
+    def held_up(self) -> str:
+        """Return why nobody is let in, in words; empty where only a place is missing. From any thread."""
+        head = self._head
+        return self._gates.held_up(self._now(), None if head is None else head.said)
 
     async def take(self, call: CallFrame, said: Cost | None = None) -> Ticket:
         """Wait until *call* is let in, which is expected to use as many tokens as is *said*; None: nobody knows.
@@ -94,16 +125,27 @@ class Room:
         cost = 1.0 + sum(self._gates.reserve(said))
         self._queue.put(waiter, waiter.priority, tenant, weight, cost, at_head=call.attempts > 0)
         if self.limit.when_full == "shed_oldest":
-            self._arrivals[waiter.priority].append(waiter)
+            self._note_arrival(waiter)
         self.waiting += 1
-        self.let_in()
+        self.waited += 1
+        head = self._head  # else whoever stands before it has been looked at, and still waits
+        if head is None or _is_gone(head) or self._queue.peek() is waiter:
+            self.let_in()
         try:
             return await waiter.turn
         except BaseException:
             self._leave(waiter)
             raise
         finally:
-            call.queued += self._now() - began
+            waited = self._now() - began
+            self.waited_for += waited
+            call.queued += waited
+
+    def _note_arrival(self, waiter: _Waiter) -> None:
+        line = self._arrivals[waiter.priority]
+        if len(line) > 2 * self.waiting + _SLACK:  # most of them were let in
+            self._arrivals[waiter.priority] = line = deque(one for one in line if not _is_gone(one))
+        line.append(waiter)
 
     def _turn_away(self, call: CallFrame, said: Cost | None, now: float) -> None:
         limit = self.limit
@@ -149,7 +191,7 @@ class Room:
         turn = waiter.turn
         if turn.done() and not turn.cancelled():
             if turn.exception() is None:  # let in and cancelled in the same moment: pass it on
-                self._gates.give_back(turn.result(), self._now(), "nothing")
+                self._gates.give_back(turn.result(), self._now(), "not begun")
                 self.let_in()
             return
         turn.cancel()
@@ -158,8 +200,8 @@ class Room:
             self._queue.sweep()
             for name, line in self._arrivals.items():
                 self._arrivals[name] = deque(one for one in line if not _is_gone(one))
-        if self.waiting:
-            self.let_in()  # it may have been the head, and asked for more than the next one does
+        if waiter is self._head or not self.waiting:
+            self.let_in()  # it may have asked for more than the next one does
 
     def let_in(self) -> None:
         """Let in whoever is next while the gates allow; then see to it that somebody looks again in time."""
@@ -177,8 +219,13 @@ class Room:
             elif said is not None and (window := self._gates.never_fits(said)) is not None:  # it was lowered meanwhile
                 self._refuse(head, _too_large(said, window, self.limit))
             else:
+                self._head = head
                 self._look_again(self._gates.next_at(now, said))
                 return
+        self._head = None
+        if self._timer is not None:  # nobody waits
+            self._timer[1].cancel()
+            self._timer = None
 
     def _look_again(self, when: float | None) -> None:
         if when is None or (self._timer is not None and self._timer[0] <= when):
@@ -201,5 +248,10 @@ def _too_large(said: Cost, window: Window, limit: Limit) -> str:
 
 
 def room_statistics(room: Room, limit: Limit) -> dict[str, Any]:
-    """Return how many wait, may wait and were refused."""
-    return {"waiting": room.waiting, "max_waiting": limit.waiting, "refused": room.refused}
+    """Return how many wait, may wait, had to wait and for how long, and were refused; and why they wait."""
+    shown: dict[str, Any] = {"waiting": room.waiting, "max_waiting": limit.waiting, "refused": room.refused}
+    if room.waited:
+        shown |= {"waited": room.waited, "waited_for": room.waited_for}
+    if room.waiting and (why := room.held_up()):
+        shown["held_up"] = why
+    return shown

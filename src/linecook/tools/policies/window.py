@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 
 GRAINS = 6_000
 TICK = 1e-6  # seconds past the moment at which something expires; without it a timer could be a hair early for ever
@@ -73,24 +74,54 @@ class Window:
             if len(log) == 1:
                 self.expires = now + self.length
 
+    def undo(self, when: float, amount: float) -> None:
+        """Take back what was added at *when*: it was never used."""
+        for entry in reversed(self._log):
+            if entry[0] <= when:
+                if when <= entry[1]:  # else it has expired meanwhile
+                    entry[2] -= amount
+                    self.used -= amount
+                return
+
     def next_at(self, now: float, amount: float) -> float | None:
         """Return when *amount* will have room if nothing is given back before; None when time alone won't do.
 
         Never *now* or earlier: whoever sets a timer by it can't spin.
         """
-        short = self.used + self.reserved + amount - self.bound
-        if short <= 0:
-            return now + TICK
-        for _, last, freed in self._log:
-            short -= freed
-            if short <= 0:
-                return max(last + self.length, now) + TICK
-        return None
+        wait = self._wait(self._log, now, amount)
+        return None if wait is None else now + wait + TICK
 
     def used_in(self, now: float) -> float:
-        """Return what was used in the window that ends now, and what is reserved."""
-        self.expire(now)
-        return self.used + self.reserved
+        """Return what was used in the window that ends now, and what is reserved; from any thread, changes nothing."""
+        gone = 0.0
+        for _, last, amount in list(self._log):
+            if now - last < self.length:
+                break
+            gone += amount
+        return max(0.0, self.used - gone) + self.reserved
+
+    def wait_for(self, now: float, amount: float) -> float | None:
+        """Return the seconds until *amount* has room if nothing is given back before; 0.0: it has.
+
+        None: time alone won't do. From any thread; changes nothing.
+        """
+        return self._wait(list(self._log), now, amount)
+
+    def _wait(self, log: Iterable[list[float]], now: float, amount: float) -> float | None:
+        if self.reserved + amount > self.bound:
+            return None
+        short = self.used + self.reserved + amount - self.bound
+        if short <= 0:
+            return 0.0
+        until = now
+        for _, last, freed in log:
+            until = last + self.length
+            short -= freed
+            if short <= 0:
+                break
+        # With the last entry all goes, whatever adding and taking away of fractions has left of the sum: asking for the
+        # whole bound must not wait for ever (test_fractions_never_make_who_waits_wait_for_ever).
+        return max(0.0, until - now)
 
     def is_idle(self, now: float) -> bool:
         """Say whether it remembers nothing: it could be made anew and nobody would know."""
@@ -101,13 +132,6 @@ class Window:
         """Hold to another bound from now on."""
         self.length, self._grain, self.bound = length, length / GRAINS, bound
         self.expires = -math.inf  # looked at anew
-
-    def rewind(self, seconds: float) -> None:
-        """Follow a clock that went back by *seconds*."""
-        self.expires -= seconds
-        for entry in self._log:
-            entry[0] -= seconds
-            entry[1] -= seconds
 
     def __len__(self) -> int:
         return len(self._log)
