@@ -15,7 +15,7 @@ from .._core.errors import Interrupted, UsageError
 from .._core.supervise import cancel_requests, raise_if_cancelled_since, see_end
 from .._runtime import current
 from ..tools.completed import tell_left
-from ..tools.fanout import FanOutFrame
+from ..tools.fanout_frame import FanOutFrame
 from .byinput import InputOutlet, Ticket, ticket_of
 from .chunking import Chunking, can_be_chunked
 from .deadletter import DeadLetter
