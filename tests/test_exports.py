@@ -15,7 +15,7 @@ from tests.checkers import mypy, pyright
 
 MENU = """
     run tool agent resource call_key gather settle as_completed first scope fail_after move_on_after remaining
-    merge Shared SharedMap transaction
+    merge pipeline Pipeline Shared SharedMap transaction
     Limit Retry charge budget tenant approving team Inbox Ask Ref Topic
     Ok Failed TimedOut Cancelled Outcome Settled Call Runtime install
 """.split()  # a name enters with the issue that builds it

@@ -93,3 +93,11 @@ def test_the_plot_on_windows_measures_what_it_says(side: str, environment: dict[
     told = figures("why-a-window", f"{side}/10000", environment)
     assert set(told) == {"rate", "mb", "lag_ms"}
     assert told["rate"] > 0
+
+
+@pytest.mark.slow
+def test_the_plot_on_back_pressure_stores_everything_and_counts_what_is_inside(environment: dict[str, str]) -> None:
+    sides = ("pipeline", "a queue without bound", "gather, a semaphore for each stage")
+    told = [figures("what-back-pressure-does", side, environment) for side in sides]
+    assert [each["stored"] for each in told] == [200] * 3
+    assert all(max(count for _, count in each["inside"]) > 0 for each in told)

@@ -26,6 +26,7 @@ WIDTH = 100  # columns of a signature on one line
 GROUPS = {
     "Tools, agents, programs": "tool agent run resource call_key Call",
     "Many at once": "gather settle as_completed first merge",
+    "Streams under pressure": "pipeline Pipeline",
     "Outcomes": "Outcome Ok Failed TimedOut Cancelled Settled",
     "Scopes and deadlines": "scope fail_after move_on_after remaining",
     "Shared state": "Shared SharedMap transaction",
@@ -45,6 +46,10 @@ HANDED_OUT = {
     "linecook.agents.topic": "Subscription",
     "linecook._core.deadline": "DeadlineScope",
     "linecook._core.callframe": "Times",
+    "linecook.pipeline.pipeline": "Run",
+    "linecook.pipeline.byinput": "InputOutcome",
+    "linecook.pipeline.statistics": "PipelineStatistics StageStatistics",
+    "linecook.pipeline.deadletter": "DeadLetter",
     "linecook._runtime.install": "Installed",
     "linecook.state.shared": "Seen",
     "linecook.state.edits": "Edit Draft",
@@ -66,10 +71,10 @@ INNER = {
     "Retry": "wants delay",
     "Shared": "where",
     "SharedMap": "where",
-    "Runtime": "lane meter watch_fanout enter push_exit",
+    "Runtime": "lane meter watch_fanout watch_pipeline enter push_exit",
     "VirtualLoop": "time run_in_executor awaits_outside",
 }
-NOT_MADE = {"Call", "Inbox", "Ref", "Settled"}  # public classes that users get and don't make
+NOT_MADE = {"Call", "Inbox", "Pipeline", "Ref", "Settled"}  # public classes that users get and don't make
 ROOMS = (
     "linecook",
     "linecook.errors",

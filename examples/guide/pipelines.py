@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
-from linecook import Ok, agent, as_completed, run, tool
+from linecook import pipeline, run
 
 ITEMS = 2000
 BAD = 1500  # a page that can't be parsed
@@ -23,15 +22,13 @@ class House:
         for self.read in range(1, items + 1):
             yield self.read
 
-    @contextmanager
-    def holding(self) -> Generator[None]:
+    def fetched(self) -> None:
         self.held += 1
         self.most_held = max(self.most_held, self.held)
-        try:
-            yield
-        finally:
-            self.held -= 1
-            self.at_first = self.at_first or f"{self.read} inputs read, {len(asyncio.all_tasks()) - 1} tasks"
+
+    def parsed(self) -> None:
+        self.held -= 1
+        self.at_first = self.at_first or f"{self.read} inputs read, {len(asyncio.all_tasks()) - 1} tasks"
 
     def report(self, kept: int) -> None:
         print(f"   when the first page was done: {self.at_first}")
@@ -54,8 +51,11 @@ def parse(page: str) -> int:
 async def one(house: House, pool: ThreadPoolExecutor, number: int, places: asyncio.Semaphore) -> int:
     async with places:
         page = await asyncio.wait_for(fetch(number), 5)
-        with house.holding():
+        house.fetched()
+        try:
             return await asyncio.get_running_loop().run_in_executor(pool, parse, page)
+        finally:
+            house.parsed()
 
 
 # 2. What really happens: the same program, with counts. A page that is bad tells the most.
@@ -68,25 +68,23 @@ async def by_hand(pool: ThreadPoolExecutor, items: int, at_once: int) -> None:
     house.report(len(lengths))
 
 
-# 3. What linecook can do about it today: an agent for each input, and a window over the inputs.
-parse_page = tool(limit=8)(parse)
-
-
-@agent
-async def through(house: House, number: int) -> int:
-    page = await fetch(number)
-    with house.holding():
-        return await parse_page(page)
-
-
+# 3. linecook: stages in a row, each with its lane, its workers and a bounded buffer; what fails is set aside.
 async def with_linecook() -> None:
     house, kept = House(), 0
-    async with as_completed((through(house, n) for n in house.numbers(ITEMS)), limit=64) as outcomes:
-        async for outcome in outcomes:
-            if isinstance(outcome, Ok):
-                kept += 1
-            else:
-                print(f"   one of the outcomes: {outcome}")
+
+    async def fetch_page(number: int) -> str:
+        house.read = max(house.read, number)
+        page = await fetch(number)
+        house.fetched()
+        return page
+
+    pages = pipeline(range(1, ITEMS + 1)).map(fetch_page, workers=32).map(parse, workers=8, on_error="skip")
+    async with pages as lengths:
+        async for _length in lengths:
+            house.parsed()
+            kept += 1
+    for letter in pages.dead_letters:
+        print(f"   set aside in {letter.stage}: {letter.value!r}, since {letter.error}")
     house.report(kept)
 
 

@@ -22,6 +22,8 @@ from .agents.message import Ask as Ask
 from .agents.ref import Ref as Ref
 from .agents.team import team as team
 from .agents.topic import Topic as Topic
+from .pipeline.pipeline import Pipeline as Pipeline
+from .pipeline.pipeline import pipeline as pipeline
 from .state.shared import Shared as Shared
 from .state.store import SharedMap as SharedMap
 from .state.transactions import transaction as transaction
@@ -52,6 +54,7 @@ __all__ = [
     "Limit",
     "Ok",
     "Outcome",
+    "Pipeline",
     "Ref",
     "Retry",
     "Runtime",
@@ -72,6 +75,7 @@ __all__ = [
     "install",
     "merge",
     "move_on_after",
+    "pipeline",
     "remaining",
     "resource",
     "run",

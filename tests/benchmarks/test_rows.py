@@ -15,6 +15,7 @@ from benchmarks.rows.explore_suite import Found, programs
 from benchmarks.rows.hung_processes import warm
 from benchmarks.rows.interactive_under_load import Log
 from benchmarks.rows.limit_tokens import Log as Spent
+from benchmarks.rows.pipeline_lanes import expected
 from benchmarks.rows.restart import Result as Crashes
 from benchmarks.rows.shared_tracked import BATCH
 
@@ -78,6 +79,11 @@ CASES: dict[str, tuple[Size, Any, list[Any]]] = {
     "limit_fair": ({"calls": 1000}, (2000, 10.0), [(1999, 10.0), (2000, 5.0)]),
     "limit_refused": ({"requests": 100}, (99, 5), [(50, 5), (101, 5), (100, 0)]),
     "shared_tracked": ({"times": 2 * BATCH + 1}, 2 * BATCH, [2 * BATCH - 1, 0]),
+    "pipeline_lanes": ({"items": 2}, [expected(1), expected(0)], [[expected(0)], [expected(0)] * 2, [0, 10**7]]),
+    "pipeline_threads": ({"items": 3}, [2, 0, 1], [[0, 1], [0, 1, 1]]),
+    "pipeline_stages": ({"items": 3}, [2, 0, 1], [[0, 1], [0, 1, 1]]),
+    "pipeline_million": ({"items": 3}, (3, 3), [(3, 2), (2, 3)]),
+    "pipeline_auto": ({"items": 3}, [2, 0, 1], [[0, 1], [0, 1, 1]]),
     "import_time": ({"starts": 2}, [(0.1, 3.0), (0.2, 3.0)], [[(0.1, 3.0)], [(0.0, 3.0), (0.1, 3.0)]]),
     "run_lines": ({"lines": 3}, [(2, 2), (1, 1), (3, 3)], [[(1, 1), (2, 2)], [(1, 1), (2, 3), (3, 2)]]),
     "run_resume": ({"lines": 3}, (3, 0), [(3, 90), (4, 0), (0, 0)]),

@@ -29,7 +29,7 @@ VARIES = re.compile(
     r"|(?<=pid )\d+"
     r"|(?<=on )\d+(?= threads)|\d+(?= silent)"  # as many as the default pool has
     r"|(?<=: )\d+(?= threads allowed)"
-    r"|(?<=at most )\d+(?= pages)"
+    r"|(?<=at most )\d+(?= pages)|\d+(?= inputs read)|(?<=read, )\d+(?= tasks)"
     r"|(?<=rest of random length after each: )\d+"
     r"|(?<=primes: ).*(?=lane='process')|(?<=lane='process' would ).*"  # samples, and one of two sentences
 )
@@ -203,12 +203,14 @@ def test_a_pool_breaks_for_good_and_a_worker_of_ours_dies_alone(runs: Runs) -> N
 
 
 @pytest.mark.slow
-def test_gather_holds_everything_and_keeps_nothing_where_a_window_does_the_reverse(runs: Runs) -> None:
+def test_gather_holds_everything_and_keeps_nothing_where_a_pipeline_does_the_reverse(runs: Runs) -> None:
     out = printed(runs, "pipelines")
     read = re.findall(r"(\d+) inputs read, (\d+) tasks", out)
-    assert read == [("100", "100"), ("2000", "2000"), ("2000", "2000"), ("64", "64")]
+    assert read[:3] == [("100", "100"), ("2000", "2000"), ("2000", "2000")]
+    assert int(read[3][0]) < 200
+    assert int(read[3][1]) < 100
     held = [int(pages) for pages in re.findall(r"at most (\d+) pages", out)]
     assert held[1] > 1000
     assert held[2] <= 64
-    assert held[3] <= 64
+    assert held[3] < 100
     assert re.findall(r"results kept: (\d+)", out) == ["100", "0", "0", "1999"]

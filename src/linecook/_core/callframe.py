@@ -121,6 +121,11 @@ class CallFrame(Frame):
             self._key = os.urandom(16).hex()
             return self._key
 
+    def forget_key(self) -> None:
+        """Have ``key`` answer anew: the next body that runs under this call is another piece of work."""
+        if hasattr(self, "_key"):
+            del self._key
+
     def begin(self, parent: Frame | None) -> Coroutine[Any, Any, Any]:
         """Take the call, as a child of *parent*, and return the coroutine that runs it.
 

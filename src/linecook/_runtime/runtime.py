@@ -102,6 +102,7 @@ class Runtime:
         self._background: dict[Handle[Any], None] = {}
         self._watching = Watching(self.meter)
         self._fanouts: WeakSet[Any] = WeakSet()
+        self._pipelines: WeakSet[Any] = WeakSet()
         self._guard: AsyncGenerator[None, None] | None = None
         self.thread_ident = 0  # of the thread that runs the loop
         self._previous: Runtime | None = None  # what was open on the loop before
@@ -283,6 +284,10 @@ class Runtime:
                 self.events.emit("runtime.draining")
             for fanout in list(self._fanouts):
                 fanout.drain()
+
+    def watch_pipeline(self, line: Any) -> None:
+        """Tell those who look what the stages of *line*, a pipeline that runs, do; in ``line.words()``."""
+        self._pipelines.add(line)
 
     def watch_fanout(self, fanout: Any) -> None:
         """Tell *fanout* when the runtime drains."""

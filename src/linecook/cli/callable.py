@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterable, Callable
+from typing import TYPE_CHECKING, Any, cast
 
 from .arguments import Signature
 from .exits import BadUsage
+from .items import item_signature, makes_pipeline
 from .target import load
 
 if TYPE_CHECKING:
-    from linecook import Call
+    from linecook import Call, Pipeline
 
 
 class Target:
@@ -25,6 +26,7 @@ class Target:
     Attributes:
       signature: turns JSON into arguments.
       function: the function as it was written.
+      makes_pipeline: whether it returns a pipeline over the whole input, rather than being called for each item.
       is_bare: whether a call is nothing but its async body, with no option that could make it wait or run twice.
       name: ``module:function``, without the packages above: what an output is marked with.
 
@@ -34,14 +36,25 @@ class Target:
 
     def __init__(self, text: str, timeout: float | None) -> None:
         function = load(text)
+        self.makes_pipeline = makes_pipeline(function)
+        self.name = f"{_module_of(text)}:{text.rpartition(':')[2]}"
+        self.function: Callable[..., Any] = getattr(function, "body", function)
+        self.is_bare = False
+        if self.makes_pipeline:
+            self.signature = item_signature(text, function)
+            self._call: Callable[..., Call[Any]] = function
+            return
         try:
             self.signature = Signature(function)
         except (TypeError, ValueError):
             raise BadUsage(f"{text} has no signature Python knows: wrap it in a function of your own.") from None
         self._call = _prepared(text, function, timeout)
-        self.is_bare: bool = getattr(self._call, "is_bare", False)
-        self.function: Callable[..., Any] = getattr(function, "body", function)
-        self.name = f"{_module_of(text)}:{text.rpartition(':')[2]}"
+        self.is_bare = getattr(self._call, "is_bare", False)
+
+    def pipeline(self, source: AsyncIterable[Any]) -> Pipeline[Any]:
+        """Return the pipeline that the function makes over *source*."""
+        made: Any = self._call(source)
+        return cast("Pipeline[Any]", made)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Call[Any]:
         """Return one call; nothing has started."""

@@ -10,9 +10,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from linecook import Call, Failed, Runtime, TimedOut, as_completed, run
-from linecook.errors import TimedOutError
+from linecook.errors import Interrupted, TimedOutError, UsageError
 
 from .early import hand_over
+from .exits import BadUsage
 from .output import NotWritten
 from .records import Record, Times, record_of
 from .tally import Tally
@@ -75,6 +76,7 @@ class Job:
         self._concurrency = concurrency
         self._fail_on = fail_on
         self._under_way: dict[int, Item] = {}  # by number, in the order of beginning
+        self._inside: dict[int, tuple[Item, float]] = {}  # of a pipeline, by place in its source: with when it came
         self._total: int | None = None
 
     def run(self) -> None:
@@ -112,6 +114,9 @@ class Job:
 
     async def _main(self) -> None:
         self._progress.attach(self.runtime)
+        if self._target.makes_pipeline:
+            await self._through_pipeline()
+            return
         items = self._items()
         try:
             async with as_completed(items, limit=self._concurrency) as outcomes:
@@ -126,8 +131,60 @@ class Job:
             self.reader.stop()
             await items.aclose()
 
+    async def _through_pipeline(self) -> None:
+        values = self._values()
+        try:
+            made = self._target.pipeline(values)
+            try:
+                run_of_it = made.outcomes()
+            except UsageError as error:
+                raise BadUsage(f"{self._target.name}: {error}.") from None
+            async with run_of_it as outcomes:
+                async for outcome in outcomes:
+                    await self._keep(outcome, made.spreads)
+        except (NotWritten, Enough, Interrupted):  # as above; or Ctrl-C, and what was inside is written
+            pass
+        finally:
+            self.reader.stop()
+            await values.aclose()
+
+    async def _values(self) -> AsyncGenerator[Any]:
+        """Yield the value of each readable item."""
+        place = 0
+        async with contextlib.aclosing(self._readable()) as items:
+            async for item in items:
+                self._under_way[item.number] = item
+                self._inside[place] = item, monotonic()
+                place += 1
+                yield item.args[0]
+
+    async def _keep(self, outcome: Any, spreads: bool) -> None:
+        """Record what a pipeline made of one item: its result, None when there is none; of one that spreads, a list."""
+        item, began = self._inside.pop(outcome.index)
+        spent = Spent(monotonic() - began)
+        error = outcome.error
+        if error is None:
+            results = outcome.results
+            value = results if spreads else results[0] if results else None
+            record = Record(item.number, item.digest, "ok", value=value, times=spent)
+        else:
+            call = getattr(error, "call", None)
+            ended = (
+                TimedOut(error.after, call, error=error) if isinstance(error, TimedOutError) else Failed(error, call)
+            )
+            record = record_of(item.number, item.digest, ended)
+            record.times = spent
+        del self._under_way[item.number]
+        await self._record(item, record)
+
     async def _items(self) -> AsyncGenerator[Coroutine[Any, Any, None]]:
-        """Yield one coroutine per readable item; one that can't be read is a failure at once."""
+        """Yield one coroutine per readable item."""
+        async with contextlib.aclosing(self._readable()) as items:
+            async for item in items:
+                yield self._item(item)
+
+    async def _readable(self) -> AsyncGenerator[Item]:
+        """Yield the items; one that can't be read is a failure at once."""
         reader = self.reader
         skipped = 0
         async with contextlib.aclosing(reader.batches()) as batches:
@@ -139,7 +196,7 @@ class Job:
                     if reader.is_stopped:
                         return
                     if item.problem is None:
-                        yield self._item(item)
+                        yield item
                     else:
                         error = {"type": item.kind, "message": item.problem}
                         await self._record(

@@ -53,6 +53,8 @@ def _run_one(options: argparse.Namespace) -> int:
     from .arguments import BadArguments
 
     target = _target(options)
+    if target.makes_pipeline:
+        raise BadUsage(f"{options.target} returns a pipeline: --input names what goes through it.")
     try:
         args, kwargs = target.signature.bind(_given(options.args))
     except BadArguments as error:
@@ -157,6 +159,8 @@ def _run_many(options: argparse.Namespace) -> int:
     from .reading.source import open_source
 
     target = _target(options)
+    if target.makes_pipeline:
+        _check_for_pipeline(options)
     to_file = None if options.output == "-" else options.output
     source = open_source(
         options.input,
@@ -178,6 +182,12 @@ def _run_many(options: argparse.Namespace) -> int:
     )
     job.run()
     return tell(job, ["linecook", *options.words])
+
+
+def _check_for_pipeline(options: argparse.Namespace) -> None:
+    for name, cure in (("--concurrency", "workers="), ("--timeout", "@tool(timeout=...) or attempt_timeout=")):
+        if any(word.partition("=")[0] == name for word in options.words):
+            raise BadUsage(f"{name} is for calls; a pipeline's stages have bounds of their own: {cure} there.")
 
 
 def _results(options: argparse.Namespace, target: Target, *, by_place: bool) -> Results:

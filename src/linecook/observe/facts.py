@@ -129,6 +129,7 @@ class Facts:
             retries=self._heard.retries,
             loop_lag=None if runtime is None or runtime.closed else self._lag.look(runtime._loop, now),
             stalls=self._heard.stalls(now),
+            pipelines=() if runtime is None else pipelines_in_words(runtime),
             draining=draining,
             hint=_how_to_stop(draining),
         )
@@ -250,6 +251,13 @@ def _loop_facts(runtime: Any, counts: dict[str, Any]) -> LaneFacts:
         cap=sum(window for window in windows if window is not None) if windows and None not in windows else None,
         abandoned=counts.get("resisting", 0),
     )
+
+
+def pipelines_in_words(runtime: Any) -> tuple[str, ...]:
+    """Return a sentence about each pipeline that runs, and a line about each of its stages."""
+    lines: list[Any] = _steadily(lambda: list(runtime._pipelines), list[Any])
+    told = [_steadily(line.words, tuple[str, ...]) for line in lines if line.is_running]
+    return tuple(words for each in told for words in each)
 
 
 def _meters_of(runtime: Any) -> list[Meter]:

@@ -75,6 +75,7 @@ def _within(snapshot: Snapshot, width: int, height: int | None) -> list[Line]:
     sections = {
         "outcomes": list(_outcomes(snapshot, width)),
         "lanes": list(_lanes(snapshot.lanes, width)),
+        "pipelines": [[(words, "")] for words in snapshot.pipelines],
         "limits": list(_limits(snapshot)),
         "money": list(_flow(money_parts(snapshot), width)),
         "stalls": list(_stalls(snapshot.stalls, width)),
@@ -84,7 +85,8 @@ def _within(snapshot: Snapshot, width: int, height: int | None) -> list[Line]:
     for name, lines in sections.items():  # most important first; each takes what it needs of what is left
         sections[name] = lines[: max(0, left)]
         left -= len(sections[name])
-    body = [line for name in ("outcomes", "lanes", "limits", "money", "tools", "stalls") for line in sections[name]]
+    order = ("outcomes", "lanes", "limits", "pipelines", "money", "tools", "stalls")
+    body = [line for name in order for line in sections[name]]
     return (head + body + last)[: height or None]
 
 

@@ -189,6 +189,7 @@ class Snapshot:
       retries: attempts made again since the facts are collected.
       loop_lag: how long the event loop took to come to a callback put there by the last look, or takes so far.
       stalls: at most 20 places: first one that is going on, then by seconds.
+      pipelines: a sentence about each pipeline that runs, and a line about each of its stages.
       draining: whether no new work is begun.
       hint: how to stop, or what Ctrl-C does next; empty where Ctrl-C isn't linecook's.
     """
@@ -212,5 +213,6 @@ class Snapshot:
     retries: int = 0
     loop_lag: float | None = None
     stalls: tuple[StallFacts, ...] = ()
+    pipelines: tuple[str, ...] = ()
     draining: bool = False
     hint: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sized
+from collections.abc import AsyncIterator, Sequence, Sized
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -224,17 +224,17 @@ class _Reader:
         fanout = self.fanout
         self._end_timer()
         if fanout.running:
-            _tell_left(len(fanout.running), next(iter(fanout.running)), fanout.loop)
+            cure = "Leave it through 'async with as_completed(...) as outcomes', which also awaits them."
+            tell_left("as_completed", cure, list(fanout.running), fanout.loop)
         abandon(fanout)
         fanout.release()
 
 
-def _tell_left(count: int, one: CallFrame, loop: asyncio.AbstractEventLoop) -> None:
-    """Say that *count* calls were left under way, *one* among them; for one function once a second at most."""
+def tell_left(what: str, cure: str, running: Sequence[CallFrame], loop: asyncio.AbstractEventLoop) -> None:
+    """Say that *what* was left with *running* under way, and the *cure*; for one function once a second at most."""
     voice = one_per_loop(loop, _new_voice)
-    voice.say(("as_completed", one.name), lambda: (
-        f"as_completed was left with {count} calls under way, among them {one!r}; they are cancelled. Leave it through "
-        "'async with as_completed(...) as outcomes', which also awaits them."
+    voice.say((what, running[0].name), lambda: (
+        f"{what} was left with {len(running)} calls under way, among them {running[0]!r}; they are cancelled. {cure}"
     ))  # fmt: skip
     timers_of(loop).at(loop.time() + 1.0, lambda _: voice.flush())
 

@@ -82,6 +82,7 @@ class LiveCalls:
       counts: all of them, by function and by what they do, most frequent first.
       stands_still: where the event loop stands, when it didn't answer; then calls were looked at from outside, and what
         is ready can't be told from what waits. None: it answered.
+      pipelines: a sentence about each pipeline that runs, and a line about each of its stages.
     """
 
     pid: int
@@ -90,6 +91,7 @@ class LiveCalls:
     calls: tuple[LiveCall, ...]
     counts: tuple[LiveCount, ...]
     stands_still: str | None = None
+    pipelines: tuple[str, ...] = ()
 
 
 def together(found: list[LiveCalls]) -> LiveCalls:
@@ -107,4 +109,5 @@ def together(found: list[LiveCalls]) -> LiveCalls:
         tuple(call for calls in found for call in calls.calls),
         tuple(LiveCount(*what, many) for what, many in counts.most_common()),
         "; ".join(standing) or None,
+        tuple(words for calls in found for words in calls.pipelines),
     )

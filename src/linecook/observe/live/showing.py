@@ -11,6 +11,7 @@ from typing import Any
 
 from ..._core.callframe import CallFrame
 from ..._core.context import Frame, inherited_priority
+from ..facts import pipelines_in_words
 from .alive import Alive, Numbers
 from .calls import Look
 from .chains import TELLS_CONTEXT, Standing, Wait
@@ -35,6 +36,7 @@ def show(look: Look, numbers: Numbers, most: int | None) -> LiveCalls:
         tuple(lines.line(each) for each in chosen),
         tuple(LiveCount(*what, many) for what, many in counts.most_common()),
         look.stands_still,
+        pipelines_in_words(look.runtime),
     )
 
 

@@ -1,0 +1,110 @@
+"""Lazy sources: pulled on threads, no faster than needed, and closed when nobody wants more."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from linecook import agent, pipeline
+from linecook.errors import BodyExited
+from linecook.pipeline.pulled import CHUNK
+
+
+@agent
+async def same(number: int) -> int:
+    return number
+
+
+def counted(read: list[int], most: int = 10**9) -> Iterator[int]:
+    for number in range(most):
+        read.append(number)
+        yield number
+
+
+async def test_a_lazy_source_is_pulled_on_a_thread() -> None:
+    threads: list[threading.Thread] = []
+
+    def numbers() -> Iterator[int]:
+        threads.append(threading.current_thread())
+        yield 1
+
+    assert await pipeline(numbers()).collect() == [1]
+    assert threads[0] is not threading.current_thread()
+
+
+async def test_an_endless_lazy_source_is_read_ahead_by_a_handful_of_items() -> None:
+    read: list[int] = []
+    async with pipeline(counted(read)).map(same, workers=2) as results:
+        assert await anext(results) == 0
+        await asyncio.sleep(0.02)
+        assert len(read) <= 2 * CHUNK
+
+
+async def test_large_items_are_not_read_ahead() -> None:
+    read: list[int] = []
+    pages = (bytes(1000) for _ in counted(read))
+
+    async def stuck(page: bytes) -> bytes:
+        await asyncio.sleep(3600)
+        return page
+
+    async with pipeline(pages, max_bytes=5000).map(stuck, workers=1) as results:
+        waiting = asyncio.ensure_future(anext(results))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        assert len(read) <= 5 + 5 + 1
+
+
+async def test_a_source_that_cannot_begin_says_so() -> None:
+    class Broken:
+        def __iter__(self) -> Iterator[int]:
+            raise OSError("no such disk")
+
+    with pytest.raises(OSError, match="no such disk") as caught:
+        await pipeline(Broken()).collect()
+    assert "raised by the pipeline's input, after 0 items" in caught.value.__notes__
+
+
+async def test_a_source_that_blocks_for_ever_does_not_keep_a_reader_that_leaves() -> None:
+    never = threading.Event()
+
+    def numbers() -> Iterator[int]:
+        yield 1
+        never.wait(20)
+        yield 2
+
+    began = time.monotonic()
+    async with pipeline(numbers()).map(same) as results:
+        assert await anext(results) == 1
+    took = time.monotonic() - began
+    never.set()
+    assert took < 10
+
+
+async def test_an_item_that_was_read_does_not_wait_for_the_next() -> None:
+    go_on = threading.Event()
+
+    def numbers() -> Iterator[int]:
+        yield 1
+        go_on.wait(20)  # until the first is out
+        yield 2
+
+    async with pipeline(numbers()).map(same) as results:
+        assert await anext(results) == 1
+        go_on.set()
+        assert await anext(results) == 2
+
+
+async def test_a_pull_that_somebody_cancels_ends_it() -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+        time.sleep(0.05)
+        yield 2
+
+    with pytest.raises(BodyExited, match="CancelledError"):
+        async for _ in pipeline(numbers()).map(same):
+            for task in asyncio.all_tasks():
+                if "_pull_once" in repr(task):
+                    task.cancel()

@@ -1,0 +1,103 @@
+"""What a running pipeline does, in figures and in words; for its own program and for whoever looks from outside."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from linecook import Runtime, agent, fail_after, pipeline, tool
+from linecook.observe import Facts
+from linecook.pipeline.statistics import PipelineStatistics, StageStatistics
+from linecook.testing import VirtualClock
+
+
+@agent
+async def same(number: int) -> int:
+    return number
+
+
+def stage(name: str, *, busy: float, blocked: float = 0.0) -> StageStatistics:
+    return StageStatistics(name, "process", 2, 0, 0, 0, 0, busy, 1 - busy - blocked, blocked)
+
+
+def waiting(name: str) -> StageStatistics:
+    return StageStatistics(name, "thread", 2, 2, 3, 0, 0, 0.1, 0.05, 0.0)
+
+
+def told(*stages: StageStatistics) -> str:
+    return PipelineStatistics(0, 0, 0, 1.0, stages).in_words()
+
+
+def test_the_bottleneck_is_told_with_what_it_does_to_those_before() -> None:
+    words = told(stage("map(fetch)", busy=0.1, blocked=0.61), stage("map(process)", busy=0.97))
+    assert words == (
+        "the stage map(process) on lane process is the bottleneck: 97 % busy, upstream blocked 61 % of the time"
+    )
+
+
+def test_without_a_busy_stage_the_source_or_the_reader_sets_the_pace() -> None:
+    assert told(stage("map(fetch)", busy=0.1)) == "no stage is half busy: the source sets the pace"
+    assert "whoever reads the results sets the pace" in told(stage("map(fetch)", busy=0.1, blocked=0.9))
+
+
+def test_workers_that_wait_for_a_limit_are_told_from_idle_ones() -> None:
+    assert told(stage("map(fetch)", busy=0.1), waiting("map(ask)")) == (
+        "the stage map(ask) is the bottleneck: its workers are all taken, and 85 % of the time wait for a limit of its "
+        "tool, or for a place on lane thread"
+    )
+
+
+async def test_a_stage_before_a_slow_one_is_blocked_and_one_after_it_starved(clock: VirtualClock) -> None:
+    async def slow(number: int) -> int:
+        await asyncio.sleep(1)
+        return number
+
+    made = pipeline(range(200)).map(same).map(slow, workers=2).map(same)
+    await made.collect()
+    statistics = made.statistics()
+    assert statistics is not None
+    first, _, last = statistics.stages
+    assert (statistics.read, statistics.out, statistics.dead) == (200, 200, 0)
+    assert first.blocked > 0.5
+    assert last.starved > 0.9
+    assert first.starved + first.blocked <= 1.001
+
+
+async def test_the_time_of_bodies_on_threads_makes_a_stage_busy() -> None:
+    @tool
+    def slow(number: int) -> int:
+        time.sleep(0.02)
+        return number
+
+    made = pipeline(range(12)).map(same).map(slow, workers=2)
+    await made.collect()
+    statistics = made.statistics()
+    assert statistics is not None
+    assert statistics.bottleneck is statistics.stages[1]
+
+
+async def test_those_who_look_at_the_runtime_are_told() -> None:
+    async with Runtime(stall=None) as runtime:
+        with Facts(runtime) as facts:
+            async with pipeline(range(10**6)).map(same) as results:
+                await anext(results)
+                sentence, line = facts.snapshot().pipelines
+                assert sentence.startswith("pipeline: ")
+                assert line.startswith("  map(same): ")
+                assert "% of the time starved" in line
+                assert runtime.statistics()["fanouts"] == 2  # the source, and the stage
+            assert facts.snapshot().pipelines == ()
+
+
+async def test_figures_are_there_before_and_after_a_run() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(3600)
+
+    made = pipeline(numbers()).map(same)
+    assert made.statistics() is None
+    async with made as results:
+        with fail_after(5):
+            assert await anext(results) == 1
+    statistics = results.statistics()
+    assert (statistics.read, statistics.out) == (1, 1)
+    assert "1 read, 1 out, 0 set aside" in str(statistics)
