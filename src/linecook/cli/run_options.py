@@ -14,6 +14,8 @@ Call one function: once, or once per item of --input.
 
 TARGET is FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION. The function is an @agent, an @tool, or a plain function: a plain
 `async def` runs on the event loop, a plain `def` on a thread. The `if __name__ == "__main__"` block doesn't run.
+A function `def flow(items: Iterable[Page]) -> Pipeline[Answer]` is called once with all of --input, read as Pages: each
+item gets one outcome, its stages have bounds of their own (no --concurrency, no --timeout).
 
 ARGS_JSON is JSON: an object names the parameters, a list is positional, anything else is the one argument (a function
 of one list takes [[1, 2]]). Types follow the annotations: int, float, dataclasses, datetime, Path, Literal, Optional
