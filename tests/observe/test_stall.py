@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import logging
 import math
 import os
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -80,6 +82,29 @@ async def test_a_sync_call_that_freezes_the_loop_is_reported_with_the_users_line
     assert 0.05 <= stall.duration <= 2
     assert stall.cause == "step"
     assert f"{__file__}:{stall.place.line} in block_for: time.sleep(seconds)" in str(stall)
+
+
+class Held:
+    pass
+
+
+def block_and_hold(seconds: float) -> weakref.ref[Held]:
+    held = Held()
+    time.sleep(seconds)
+    return weakref.ref(held)
+
+
+async def test_what_the_loop_held_while_it_was_looked_at_is_let_go_without_a_collection(watching):
+    unwatch = watching()
+    await asyncio.sleep(0.01)
+    gc.disable()
+    try:
+        held = block_and_hold(0.1)
+        await until(lambda: watching.ended)
+        assert held() is None
+    finally:
+        gc.enable()
+    unwatch()
 
 
 @pytest.mark.slow

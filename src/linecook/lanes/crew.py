@@ -17,6 +17,7 @@ from collections.abc import Callable, Sized
 
 from .._core.errors import UsageError
 from .._core.events import Events
+from .._core.stacks import stacks_of_others
 
 DUE = 0.001
 """Seconds for which the result of a short body may wait for company."""
@@ -56,7 +57,8 @@ class Worker:
     @property
     def line(self) -> str:
         """``file:line in function`` of the innermost frame that is neither the standard library's nor ours."""
-        innermost = frame = sys._current_frames().get(self.ident)
+        own = self.ident == threading.get_ident()
+        innermost = frame = sys._getframe(1) if own else stacks_of_others().get(self.ident)
         while frame is not None and frame.f_code.co_filename.startswith(_LIBRARY):
             frame = frame.f_back
         frame = frame or innermost

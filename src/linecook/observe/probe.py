@@ -7,12 +7,12 @@ the interpreter (see ``pulse.py``). If it had to, the bodies that were on CPU si
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from .._core.meter import Meter
+from .._core.stacks import stacks_of_others
 from .cpuclock import CPUClocks
 from .place import stands_in_python
 from .pulse import PULSE, Pulse, Wake
@@ -144,6 +144,6 @@ def _holders(worked: dict[int, float]) -> dict[int, float]:
     on_cpu = {ident: share for ident, share in worked.items() if share >= 0.1}
     if len(worked) < 2:
         return on_cpu
-    frames = sys._current_frames()
+    frames = stacks_of_others()
     certain = {ident: share for ident, share in worked.items() if stands_in_python(frames.get(ident))}
     return certain or on_cpu

@@ -12,12 +12,12 @@ loop lives in virtual time.
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from collections.abc import Callable
 
 from .._core.context import Frame
 from .._core.events import Events
+from .._core.stacks import stacks_of_others
 from .cpuclock import CPUClocks
 from .pulse import PULSE, Pulse, Wake
 from .voice import Voice
@@ -90,7 +90,7 @@ class StallWatch:
 
     def _look(self, wake: Wake) -> float:
         with self._lock:
-            frames = sys._current_frames()
+            frames = stacks_of_others()
             delays = [watched.look(wake, frames.get(watched.ident)) for watched in self._watched]
             _VOICE.flush()
         return min(delays, default=1.0)

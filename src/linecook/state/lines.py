@@ -5,10 +5,12 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import threading
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
 
+from .._core.stacks import stacks_of_others
 from .actors import Actor
 
 _LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
@@ -58,7 +60,9 @@ def number_of(code: CodeType, instruction: int) -> int:
 def stands_at(actor: Actor) -> tuple[str, Line | None]:
     """Return what *actor* does now, ``"suspended"``, ``"running"`` or ``"ended"``, and at which line of the user's."""
     if actor.task is None:
-        frame = sys._current_frames().get(actor.thread)
+        if actor.thread == threading.get_ident():
+            return "running", _users(sys._getframe(1))
+        frame = stacks_of_others().get(actor.thread)
         return ("ended", None) if frame is None else ("running", _users(frame))
     task = actor.task()
     if task is None or task.done():

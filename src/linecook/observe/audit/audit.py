@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures.thread as pools
 import gc
-import sys
 import threading
 import time
 import warnings
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ..._core.stacks import stacks_of_others
 from ..pulse import PULSE, Wake
 from .ledger import Fact, Ledger
 from .loops import Loops
@@ -130,7 +130,7 @@ class Audit:
     def _look(self, wake: Wake) -> float:
         running = self._loops.running()
         elapsed, self._looked = wake.now - self._looked, wake.now
-        frames = sys._current_frames()
+        frames = stacks_of_others()
         closely = self._threads.look(wake, elapsed, frames, set(running), self._pools.asked_for)
         self._pools.look(elapsed, frames)
         self._waits.look(wake.now, list(running.values()))

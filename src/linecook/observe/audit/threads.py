@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures.thread as pools
-import sys
 import threading
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import NamedTuple
 
+from ..._core.stacks import stacks_of_others
 from ..cpuclock import CPUClocks
 from ..place import _is_ours_or_pythons, outwards
 from ..probe import _holders
@@ -211,7 +211,7 @@ class Threads:
 
     def stuck(self) -> list[StuckThread]:
         """Return the threads for which the interpreter waits at its end, but idle ones of pools; from any thread."""
-        now, frames, standing = time.monotonic(), sys._current_frames(), self._standing
+        now, frames, standing = time.monotonic(), stacks_of_others(), self._standing
         found: list[StuckThread] = []
         for thread in threading.enumerate():
             frame = frames.get(thread.ident or 0)

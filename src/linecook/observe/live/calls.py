@@ -7,13 +7,13 @@ All calls are glanced at; only those that are shown are looked at closely (see s
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Generator, Iterable
 from typing import Any, TypeVar
 
 from ..._core.callframe import CallFrame
 from ..._core.context import Frame
+from ..._core.stacks import stacks_of_others
 from ..place import call_on_stack, users_spot
 from .alive import Alive, Numbers
 from .asking import Gone, StandsStill, ask
@@ -69,7 +69,7 @@ class Look:
 
     def _note_standing(self, still: StandsStill) -> None:
         """Find the call that keeps the loop, and those that wait for it."""
-        frame = sys._current_frames().get(self.runtime.thread_ident)
+        frame = stacks_of_others().get(self.runtime.thread_ident)
         if frame is None or not self._loop.is_running():
             self.stands_still = str(still) if self._loop.is_running() else "the event loop isn't running just now"
             return

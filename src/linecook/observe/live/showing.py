@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from collections import Counter
 from typing import Any
 
 from ..._core.callframe import CallFrame
 from ..._core.context import Frame, inherited_priority
+from ..._core.stacks import stacks_of_others
 from ..facts import pipelines_in_words
 from .alive import Alive, Numbers
 from .calls import Look
@@ -85,7 +85,7 @@ class _Lines:
         self._close = close
         self._children = children
         self._threads = at_work_in(runtime)
-        self._stacks = sys._current_frames()
+        self._stacks = stacks_of_others()
         self._fanouts = due_fanouts(runtime._loop)
 
     def line(self, each: Alive) -> LiveCall:

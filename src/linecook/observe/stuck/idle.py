@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import threading
 from concurrent.futures import thread as pools
 from types import FrameType
 from typing import Any
 
+from ..._core.stacks import stacks_of_others
 from ..place import outwards
 
 # Those by which programs are told to stop, or to do something. Ctrl-C is left out: everybody handles it.
@@ -49,7 +49,7 @@ def what_is_left(loop: asyncio.AbstractEventLoop) -> str | None:
 
 def _threads_at_work(loops: int | None) -> str:
     """Return who else runs and may call the loop of the thread *loops*; empty: nobody."""
-    stacks = sys._current_frames()
+    stacks = stacks_of_others()
     at_work = [
         thread.name
         for thread in threading.enumerate()

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..._core.callframe import CallFrame
 from ..._core.context import Frame, current_frame, mark_here
+from ..._core.stacks import stacks_of_others
 from ..audit.origins import line_that_made
 from ..live.chains import context_of
 from ..place import Place, Spot, _is_ours_or_pythons, call_on_stack
@@ -45,7 +46,7 @@ def left_at_the_end(tasks: Iterable[asyncio.Task[Any]]) -> list[LeftTask]:
 def calls_at_work() -> set[Frame]:
     """Return the calls whose bodies are on some thread's stack just now, and those above them: no chain shows those."""
     found: set[Frame] = set()
-    for frame in list(sys._current_frames().values()):
+    for frame in [*stacks_of_others().values(), sys._getframe(1)]:
         call = call_on_stack(frame, None)
         while call is not None and call not in found:
             found.add(call)

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from types import FrameType, ModuleType
 from typing import Any
 
+from ..._core.stacks import stacks_of_others
 from ..live.chains import links_of
 from ..place import outwards
 from .sightings import SIGHTINGS
@@ -107,7 +108,7 @@ class _Search:
 def _roots() -> Iterator[Any]:
     """Yield what is there without anybody's help: modules, and what every thread has at hand."""
     yield from list(sys.modules.values())
-    for frame in list(sys._current_frames().values()):
+    for frame in [*stacks_of_others().values(), sys._getframe(1)]:
         for each in outwards(frame):
             if not _is_ours(each):
                 yield each.f_globals
