@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from .context import Frame, current_frame
+from .context import Frame, reset_frame, set_frame
 from .endings import contained
 from .errors import UsageError
 
@@ -215,18 +215,18 @@ class ForeignCall(CallFrame):
     def open(self, parent: Frame | None, context: Context) -> Coroutine[Any, Any, Any]:
         if parent is not None:
             parent.adopt(self)
-        context.run(current_frame.set, self)
+        context.run(set_frame, self)
         self.attempts, self.running = 1, -time.monotonic()
         return self._coroutine
 
     async def _run(self) -> Any:
-        token = current_frame.set(self)
+        token = set_frame(self)
         self.attempts, self.running = 1, -time.monotonic()
         try:
             return await self._coroutine
         finally:
             self.running += time.monotonic()
-            current_frame.reset(token)
+            reset_frame(token)
 
     def discard(self) -> None:
         self._coroutine.close()

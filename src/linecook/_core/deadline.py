@@ -14,7 +14,7 @@ import time
 from types import TracebackType
 from typing import Any
 
-from .context import Clock, Due, Frame, current_deadline, frame_here
+from .context import Clock, Due, Frame, frame_here, get_deadline, set_deadline
 from .errors import TimedOutError
 from .timers import Moment, Timers, timers_of
 
@@ -81,7 +81,7 @@ def remaining() -> float | None:
 
 def remaining_for(frame: Frame | None) -> float | None:
     """Return what ``remaining`` tells inside *frame*: a call in a lane carries its own time-out on itself."""
-    deadline: Due | None = current_deadline.get()
+    deadline: Due | None = get_deadline()
     own = None if frame is None else frame.due
     if own is not None and (deadline is None or own.at < deadline.at):
         deadline = own
@@ -94,7 +94,7 @@ def set_remaining(seconds: float | None) -> None:
     if seconds is not None:
         deadline = Deadline(seconds, "caller")
         deadline.at = time.monotonic() + seconds
-    current_deadline.set(deadline)
+    set_deadline(deadline)
 
 
 def _take_over() -> None:
@@ -145,9 +145,9 @@ class DeadlineScope(Deadline):
             loop = task.get_loop()
             self.clock = loop
             self.at = at = loop.time() + seconds
-            self._previous = previous = current_deadline.get()
+            self._previous = previous = get_deadline()
             if previous is None or at < previous.at:
-                current_deadline.set(self)
+                set_deadline(self)
             self._timers = timers = timers_of(loop)
             self.waiting = True
             timers.push(at, self)
@@ -172,7 +172,7 @@ class DeadlineScope(Deadline):
             self._timers.forget()
         if self.at != math.inf:
             # Set back rather than reset by token: a generator may leave the block in a copy of the context.
-            current_deadline.set(self._previous)
+            set_deadline(self._previous)
         if not self.cancel_called:
             return False
         assert self._task is not None

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar
 
 from .callframe import CallFrame, call_from
-from .context import Frame, Mark, current_deadline, current_frame, mark_here
+from .context import Frame, Mark, get_frame, mark_here, set_deadline
 from .deadline import DeadlineScope, check_seconds
 from .endings import reason_of
 from .errors import UsageError
@@ -113,7 +113,7 @@ def start_handle(
     call = call_from(coroutine)
     context = copy_context()
     if parent is None:
-        context.run(current_deadline.set, None)
+        context.run(set_deadline, None)
     if mark_here.get() is not mark:  # it was started from elsewhere, and belongs to who owns it
         context.run(mark_here.set, mark)
     body = call.open(parent, context)
@@ -166,7 +166,7 @@ class Scope:
         if self._task is not None:
             raise UsageError("a scope is entered once; make a new one with scope()")
         self._task = asyncio.current_task()
-        parent = current_frame.get()
+        parent = get_frame()
         if parent is not None:
             parent.adopt(self._frame)
         self._open = True

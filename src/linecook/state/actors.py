@@ -16,7 +16,7 @@ from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
-from .._core.context import Frame, current_frame, here
+from .._core.context import Frame, get_frame, here
 
 Read: TypeAlias = tuple[int, CodeType, int, Any]
 """Version, code object, place of the instruction in it, and the value where it is small."""
@@ -63,7 +63,7 @@ class Actor:
         self.task = None if task is None else weakref.ref(task)
         self.thread = threading.get_ident()
         self._name = name
-        call = here.frame if task is None else current_frame.get()
+        call = here.frame if task is None else get_frame()
         self._call = "" if call is None else _step(call)
 
     @property

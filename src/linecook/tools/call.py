@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core.callframe import CallFrame
-from .._core.context import Frame, Priority, current_frame
+from .._core.context import Frame, Priority, get_frame, set_frame
 from .._core.endings import contained
 from .._core.errors import AlreadyRun, CallError, NestedTool
 
@@ -107,7 +107,7 @@ class Call(CallFrame, _Coroutine[R_co]):
         if not tool.is_bare:
             return tool.run(self)
         # Nothing but the body: it needs no frame of ours around it in a context of its own (fanout_100k).
-        context.run(current_frame.set, self)
+        context.run(set_frame, self)
         try:
             body: Coroutine[Any, Any, R_co] = tool.body(*self.args, **self.kwargs)
         except TypeError:  # arguments that don't fit: raised again where the call is awaited, as its own failure
@@ -158,7 +158,7 @@ class Call(CallFrame, _Coroutine[R_co]):
         if self._taken:
             self._take(None)
         self._taken = True
-        parent = self.parent = current_frame.get()
+        parent = self.parent = get_frame()
         if parent is not None:
             if parent.is_tool:
                 raise nested(parent, self.tool)
@@ -183,7 +183,7 @@ class Call(CallFrame, _Coroutine[R_co]):
     def send(self, value: Any) -> Any:
         """Run up to the next wait; for event loops, which drive coroutines."""
         if self._coroutine is None:
-            self._coroutine = self.begin(current_frame.get())
+            self._coroutine = self.begin(get_frame())
         return self._coroutine.send(value)
 
     def throw(

@@ -15,7 +15,7 @@ from time import monotonic
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from .._core.context import Frame, Priority, current_deadline, current_frame, inherited_priority
+from .._core.context import Frame, Priority, get_deadline, get_frame, inherited_priority
 from .._core.deadline import remaining_for
 from .._core.timers import line_of
 from .._runtime import Runtime, current
@@ -96,7 +96,7 @@ class Direct:
             call.due = job
         if self.in_process:
             job.port = job.worker = None
-            job.deadline_left = None if timeout is None and current_deadline.get() is None else remaining_for(call)
+            job.deadline_left = None if timeout is None and get_deadline() is None else remaining_for(call)
         call.attempts = 1
         runtime.outstanding += 1
         try:
@@ -152,7 +152,7 @@ class DirectCall(ToolCall[R_co]):
         if self._taken:
             self._take(None)
         self._taken = True
-        parent = self.parent = current_frame.get()
+        parent = self.parent = get_frame()
         if parent is not None:
             if parent.is_tool:
                 raise nested(parent, self.tool)

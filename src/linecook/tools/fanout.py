@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from .._core.callframe import CallFrame, call_from
-from .._core.context import current_frame
+from .._core.context import get_frame
 from .._core.errors import AlreadyRun, TimedOutError, UsageError, Work
 from .._core.outcome import Cancelled, Ok, Outcome, TimedOut
 from .._core.running import outcome_of, primer
@@ -64,7 +64,7 @@ class FanOut:
         self._source = iterator_over(source, name)
         self._sized = isinstance(source, Sized)
         self._frame = FanOutFrame(name)
-        parent = current_frame.get()
+        parent = get_frame()
         if parent is not None:
             parent.adopt(self._frame)
             self._frame.depth = depth_below(parent, name)

@@ -17,7 +17,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from .._core.callframe import CallFrame
-from .._core.context import Frame, current_frame, here, inherited_priority
+from .._core.context import Frame, here, inherited_priority, reset_frame, set_frame
 from .._core.deadline import remaining
 from .._core.endings import EXITS, cancellation_requested, contained, reason_of
 from .._core.errors import CallCancelled, UsageError
@@ -99,20 +99,22 @@ def _lane_runner(tool: Tool[Any, Any]) -> Runner:
 
 async def _on_loop(call: Call[Any]) -> Any:
     """Run an async body in the caller's task. Nobody could read its times afterwards, so none are taken."""
-    token = current_frame.set(call)
+    token = set_frame(call)
     call.attempts = 1
+    body = call.tool.body
     try:
-        return await call.tool.body(*call.args, **call.kwargs)
+        # Without keywords no dictionary is made for them: 0.05 µs of 1.1 (benchmarks: call_overhead).
+        return await (body(*call.args, **call.kwargs) if call.kwargs else body(*call.args))
     except BaseException as error:
         _failed(call, error)
         raise
     finally:
-        current_frame.reset(token)
+        reset_frame(token)
 
 
 async def _inline(call: Call[Any]) -> Any:
     """Run a sync body on the loop itself."""
-    token = current_frame.set(call)
+    token = set_frame(call)
     before, here.frame = here.frame, call
     call.attempts += 1
     began = monotonic()
@@ -127,7 +129,7 @@ async def _inline(call: Call[Any]) -> Any:
     finally:
         call.running = monotonic() - began
         here.frame = before
-        current_frame.reset(token)
+        reset_frame(token)
 
 
 async def _once_more(call: Call[Any]) -> Any:
@@ -144,14 +146,14 @@ def _framed(run: Runner) -> Runner:
     """Return *run* with the call current around all its policies, and its failures told."""
 
     async def run_framed(call: Call[Any]) -> Any:
-        token = current_frame.set(call)
+        token = set_frame(call)
         try:
             return await run(call)
         except BaseException as error:
             _failed(call, error)
             raise
         finally:
-            current_frame.reset(token)
+            reset_frame(token)
 
     return run_framed
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from ..._core.context import current_frame
+from ..._core.context import reset_frame, set_frame
 from ..._runtime import current
 from .limit import Limit
 from .places import Places
@@ -92,7 +92,7 @@ def limited_on_loop(limit: Limit, body: Callable[..., Any], failed: Failed) -> R
 
 def _placed_on_loop(limit: Limit, failed: Failed) -> Runner:
     async def run_placed(call: Call[Any]) -> Any:
-        token = current_frame.set(call)
+        token = set_frame(call)
         try:
             runtime = current()
             places = cast(Places, runtime.limits.get(limit) or state_of(limit, runtime))
@@ -116,7 +116,7 @@ def _placed_on_loop(limit: Limit, failed: Failed) -> Runner:
             failed(call, error)
             raise
         finally:
-            current_frame.reset(token)
+            reset_frame(token)
 
     return run_placed
 
@@ -126,7 +126,7 @@ def _admitted_on_loop(limit: Limit, body: Callable[..., Any], failed: Failed) ->
     overloaded = limit.overloaded
 
     async def run_admitted(call: Call[Any]) -> Any:
-        token = current_frame.set(call)
+        token = set_frame(call)
         try:
             door = find(call)
             ticket = door.try_take(call) or await door.take(call)
@@ -149,6 +149,6 @@ def _admitted_on_loop(limit: Limit, body: Callable[..., Any], failed: Failed) ->
             failed(call, error)
             raise
         finally:
-            current_frame.reset(token)
+            reset_frame(token)
 
     return run_admitted
