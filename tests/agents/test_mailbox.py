@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -150,3 +150,31 @@ async def test_errors_name_the_agent_and_the_message() -> None:
             LinecookError, match=r"office/clerk:0 takes no messages: it has ended\. 'x' was not handled"
         ):
             await ref.tell("x")
+
+
+async def test_an_answer_to_a_question_that_waits_again_takes_it_out_of_the_mailbox() -> None:
+    again, held = asyncio.Event(), list[Any]()
+
+    @agent
+    async def clerk(inbox: Inbox[Any]) -> None:
+        if held:
+            await again.wait()
+        async for message in inbox:
+            if not held:
+                held.append(message)
+                raise ValueError("a crash with a question at hand")
+            message.reply(f"{message.body} from the second start")
+
+    async with team() as office:
+        ref = office.start(clerk(), deliveries=2)
+        asked = asyncio.create_task(ref.ask(cast(Any, "first")))
+        while ref.statistics()["starts"] < 2:
+            await asyncio.sleep(0)
+        assert ref.statistics()["waiting"] == 1
+        assert held[0].reply("from what the first start has left behind")
+        assert await asked == "from what the first start has left behind"
+        assert_counted(ref)
+        assert ref.statistics()["waiting"] == 0
+        again.set()
+        assert await ref.ask(cast(Any, "second")) == "second from the second start"
+        assert ref.statistics()["taken"] == 2

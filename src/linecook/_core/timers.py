@@ -69,14 +69,21 @@ class Line(Moment):
     All calls of a tool have the same time-out. To queue one here and forget it takes 2,900 instructions, in the heap
     3,800 (benchmarks: thread_noop, 48,000 a call). To give a moment up, lower its ``waiting`` and call ``prune``; one
     behind a moment still wanted may be kept for a while, but never more than twice as many as are wanted, and 64.
+
+    Attributes:
+      seconds: how far ahead its moments are when they are appended.
+      moments: in order; ``append`` adds one.
+      most: how many there may be before those that were given up are dropped.
+      now: tells the time of the loop.
     """
 
-    __slots__ = ("_most", "_timers", "moments", "now", "waiting")
+    __slots__ = ("_timers", "moments", "most", "now", "seconds", "waiting")
 
-    def __init__(self, timers: Timers) -> None:
+    def __init__(self, timers: Timers, seconds: float) -> None:
         self._timers = timers
+        self.seconds = seconds
         self.now = timers.now
-        self._most = _SLACK
+        self.most = _SLACK
         self.waiting = False  # whether this line has its place in the heap
         self.moments: deque[Dated] = deque()
 
@@ -84,12 +91,17 @@ class Line(Moment):
         """Fire *moment* when it is due, not before those that were appended earlier; its ``waiting`` must be True."""
         moments = self.moments
         moments.append(moment)
+        if not self.waiting or len(moments) > self.most:
+            self.see_to(moment)
+
+    def see_to(self, moment: Dated) -> None:
+        """Take a place in the heap for *moment*, the newest, or drop what was given up; see ``append``."""
         if not self.waiting:
             self.waiting = True
             self._timers.push(moment.at, self)
-        elif len(moments) > self._most:
-            self.moments = moments = deque([kept for kept in moments if kept.waiting])
-            self._most = 2 * len(moments) + _SLACK
+        else:
+            self.moments = moments = deque([kept for kept in self.moments if kept.waiting])
+            self.most = 2 * len(moments) + _SLACK
 
     def prune(self) -> None:
         """Let go of the moments at the head that were given up."""
@@ -149,7 +161,7 @@ class Timers:
         if line is None:
             if len(self.lines) >= _SLACK:  # time-outs made up on the way: those of no use now are forgotten
                 self.lines = {ahead: line for ahead, line in self.lines.items() if line.next_due() is not None}
-            line = self.lines[seconds] = Line(self)
+            line = self.lines[seconds] = Line(self, seconds)
         return line
 
     def forget(self) -> None:

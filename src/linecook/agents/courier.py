@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any
 
 from .._core.perloop import one_per_loop
+from .._core.timers import timers_of
 
 # 64 steps in one turn of the loop, those included that they give rise to: a question and its answer need no turn each
 # (benchmarks: ask_reply). Then the loop's other work has its turn, sockets and timers included; after eight, if these
@@ -71,13 +72,15 @@ class Courier:
 
     Attributes:
       ready: whom to wake; to append there and ``rouse`` when ``woken`` is down is what ``wake`` does.
+      timers: where the loop's deadlines are waited for.
       woken: whether the loop knows that somebody is ready.
     """
 
-    __slots__ = ("_context", "_nothing", "loop", "ready", "woken")
+    __slots__ = ("_context", "_nothing", "loop", "ready", "timers", "woken")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.timers = timers_of(loop)
         self.ready: deque[Waiter] = deque()
         self.woken = False
         self._context = Context()  # not that of whoever wakes first: it would be kept alive

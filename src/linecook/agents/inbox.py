@@ -6,7 +6,7 @@ import types
 from collections.abc import Awaitable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from .._core.context import Due, current_deadline
+from .._core.context import Due, set_deadline
 from .._core.deadline import DeadlineScope, check_seconds, move_on_after
 from .._core.errors import UsageError
 from ..tools.policies.limit import check_count
@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from .mailbox import AnyMessage
 
 R = TypeVar("R")
+
+
+class _Batch:
+    """Messages that were taken at once, and are at hand as one message is."""
+
+    __slots__ = ("messages",)
+
+    _state = TAKEN
+
+    def __init__(self, messages: list[AnyMessage]) -> None:
+        self.messages = messages
+
+    def pass_over(self) -> None:
+        """The agent takes its next message."""
+        for message in self.messages:
+            message.pass_over()
 
 
 class Inbox(Waiter, Generic[M_co]):
@@ -34,7 +50,7 @@ class Inbox(Waiter, Generic[M_co]):
         self._mailbox = mailbox
         self._loop = mailbox.courier.loop
         self._wakeup = None
-        self._current: AnyMessage | list[AnyMessage] | None = None
+        self._current: AnyMessage | _Batch | None = None
         self._outer = mailbox.deadline
         self._deadline: Due | None = None
 
@@ -63,13 +79,11 @@ class Inbox(Waiter, Generic[M_co]):
         current = self._current
         if current is not None:
             self._current = None
-            if isinstance(current, list):
-                for each in current:
-                    each.pass_over()
-            elif current._state < ANSWERED:
+            if current._state < ANSWERED:
                 current.pass_over()
         mailbox = self._mailbox
-        while (message := mailbox.pop()) is None:
+        message = None if mailbox._head is None else mailbox.pop()
+        while message is None:
             if mailbox.closed is not None or self._wakeup is not None:
                 raise self._no_more()
             mailbox.reader = self
@@ -80,6 +94,7 @@ class Inbox(Waiter, Generic[M_co]):
                 self._wait_no_more()
                 raise
             mailbox = self._mailbox  # another one, if this start was given up meanwhile
+            message = mailbox.pop()
         message._state = TAKEN
         message.deliveries += 1
         mailbox.taken += 1
@@ -88,7 +103,7 @@ class Inbox(Waiter, Generic[M_co]):
         if deadline is not self._deadline:
             if self._outer is None:
                 self._deadline = deadline
-                current_deadline.set(deadline)
+                set_deadline(deadline)
             else:
                 self._follow(deadline)
         return message
@@ -145,7 +160,7 @@ class Inbox(Waiter, Generic[M_co]):
         check_seconds(within, "within of Inbox.receive_many")
         first: AnyMessage = await self.receive()
         batch = [first]
-        self._current = batch
+        self._current = _Batch(batch)
         self._follow(None)
         if within:
             with move_on_after(within):
@@ -198,7 +213,7 @@ class Inbox(Waiter, Generic[M_co]):
         self._deadline = deadline
         outer = self._outer
         nearest: Any = outer if deadline is None or (outer is not None and outer.at <= deadline.at) else deadline
-        current_deadline.set(nearest)
+        set_deadline(nearest)
 
     def __repr__(self) -> str:
         return f"<Inbox of {self._mailbox.name}, {self._mailbox.waiting} waiting>"
@@ -212,7 +227,7 @@ class Inbox(Waiter, Generic[M_co]):
     def at_hand(self) -> list[AnyMessage]:
         """Return the messages that the agent had taken and not answered, deferred ones first."""
         current, self._current = self._current, None
-        held = current if isinstance(current, list) else [] if current is None else [current]
+        held = current.messages if isinstance(current, _Batch) else [] if current is None else [current]
         return [*self._mailbox.give_up_deferred(), *(message for message in held if message._state == TAKEN)]
 
     def revoke(self) -> None:

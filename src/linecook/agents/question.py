@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import types
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from .._core.context import current_deadline
+from .._core.context import get_deadline
 from .._core.errors import NoReply, TimedOutError, UsageError
-from .._core.timers import Line, line_of
+from .._core.timers import Line
 from .circle import circle_of
 from .message import ANSWERED, DEFERRED, LEFT, QUEUED, TAKEN, WAITING, M_co, Message, R_contra
 
@@ -28,11 +29,10 @@ class Question(Message[M_co, R_contra]):
     """
 
     is_question = True
-    __slots__ = ("_error", "_line", "_timeout", "_value", "at", "waiting")
+    __slots__ = ("_error", "_line", "_value", "at", "waiting")
 
     _error: BaseException | None
     _line: Line
-    _timeout: float
     _value: Any
     at: float
 
@@ -43,19 +43,23 @@ class Question(Message[M_co, R_contra]):
         self._loop = mailbox.courier.loop
         self._error = None
         self._next = self._wakeup = None
-        self._deadline = current_deadline.get()
+        self._deadline = get_deadline()
         self._state = QUEUED
         self.deliveries = 0
         self.waiting = False
 
     def expire_in(self, timeout: float) -> None:
         """Give up *timeout* seconds, ≥ 0, from now."""
-        self._line = line = line_of(self._loop, timeout)
-        self._timeout = timeout
-        self.at = line.now() + timeout
+        timers = self._mailbox.courier.timers
+        self._line = line = timers.lines.get(timeout) or timers.line(timeout)
+        self.at = at = line.now() + timeout
         self.waiting = True
-        line.append(self)
-        if self._deadline is None or self._deadline.at > self.at:
+        moments = line.moments  # its append(), without a call (ask_reply)
+        moments.append(self)
+        if not line.waiting or len(moments) > line.most:
+            line.see_to(self)
+        nearest = self._deadline
+        if nearest is None or nearest.at > at:
             self._deadline = self
 
     @property
@@ -65,7 +69,10 @@ class Question(Message[M_co, R_contra]):
 
     # -- the asker's side ----------------------------------------------------------------------------------------
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    @types.coroutine
+    def answered(self) -> Generator[Any, None, Any]:
+        """Wait for the answer, and return it."""
+        # No __await__, by way of which the interpreter would leave its loop and enter it again (ask_reply).
         if self._state < ANSWERED:
             self._asyncio_future_blocking = True
             try:
@@ -103,19 +110,24 @@ class Question(Message[M_co, R_contra]):
         if self.waiting:
             self.waiting = False
             self._line.prune()
-        if state == DEFERRED:
-            self._mailbox.rare.deferred.pop(self, None)
-        elif state != TAKEN:
-            self._mailbox.forget(state)
+        if state != TAKEN:
+            self._withdraw(state)
         if error is not None:
             self._error = error
             self._mailbox.courier.wake(self)
+
+    def _withdraw(self, state: int) -> None:
+        """It is over, and the agent didn't have it at hand: let go of it where it is kept in *state*."""
+        if state == DEFERRED:
+            self._mailbox.rare.deferred.pop(self, None)
+        else:
+            self._mailbox.forget(state)
 
     def lose(self, error: BaseException) -> None:
         self._end(error)
 
     def _too_late(self) -> TimedOutError:
-        box = self._mailbox
+        box, timeout = self._mailbox, self._line.seconds
         if self._state in (WAITING, QUEUED):
             where = f"it still waited in the mailbox, where there were {box.waiting:,} messages"
         else:
@@ -123,9 +135,9 @@ class Question(Message[M_co, R_contra]):
         others = circle_of(box, asyncio.current_task(self._loop), self)
         circle = f" They ask each other: {' > '.join(others)}." if others else ""
         return TimedOutError(
-            f"{self._asked} was not answered within timeout={self._timeout:g} s: {where}.{circle}",
+            f"{self._asked} was not answered within timeout={timeout:g} s: {where}.{circle}",
             call=box.call, work="not started" if self._state in (WAITING, QUEUED) else "abandoned",
-            after=self._timeout, whose=f"timeout of {box.name}.ask",
+            after=timeout, whose=f"timeout of {box.name}.ask",
         )  # fmt: skip
 
     @property
@@ -135,12 +147,13 @@ class Question(Message[M_co, R_contra]):
     # -- the agent's side ----------------------------------------------------------------------------------------
 
     def reply(self, value: R_contra) -> bool:
-        if self._state >= ANSWERED:
+        state = self._state
+        if state >= ANSWERED:
             return self._is_late("reply")
-        if self._state == DEFERRED:
-            self._mailbox.rare.deferred.pop(self, None)
         self._value = value
         self._state = ANSWERED
+        if state != TAKEN:
+            self._withdraw(state)
         if self.waiting:
             self.waiting = False
             moments = self._line.moments  # its prune(), without a call (ask_reply)

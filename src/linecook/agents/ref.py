@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .._core.context import Due, Frame, current_frame
+from .._core.context import Due, Frame, get_frame
 from .._core.deadline import check_seconds
 from .._core.errors import AsksItself, NestedTool, UsageError
 from .._core.outcome import Outcome
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 M_contra = TypeVar("M_contra", contravariant=True)
 R = TypeVar("R")
 
-_NUMBERS = (float, int)
 _running_loop = asyncio._get_running_loop  # None where there is none: a thread that sends gets our words
 
 
@@ -114,20 +113,20 @@ class Ref(Generic[M_contra]):
         for the answer to a later question.
         """
         mailbox = self._child
-        if timeout is not None and not (type(timeout) in _NUMBERS and timeout >= 0):
+        if timeout is not None and not (type(timeout) is float and timeout >= 0.0):
             check_seconds(timeout, f"timeout of {mailbox.in_words(body)}")
-        frame = current_frame.get()
+        frame = get_frame()
         if frame is not None and frame.is_tool:
             raise _from_a_tool(frame, mailbox)
         question: Question[Any, Any] = Question(body, mailbox)
         if mailbox.reader is None:
             self._check_circle(question, timeout)
-        elif _running_loop() is not mailbox.loop:
+        elif _running_loop() is not mailbox.courier.loop:
             raise _of_another_loop(mailbox)
         mailbox.put(question)
         if timeout is not None:
             question.expire_in(timeout)
-        answer: R = await question
+        answer: R = await question.answered()
         return answer
 
     def _check_circle(self, question: Question[Any, Any], timeout: float | None) -> None:
@@ -164,7 +163,7 @@ class Ref(Generic[M_contra]):
         Reading raises what ``ask`` raises, after the pieces that came before.
         """
         check_seconds(timeout, "timeout of stream")
-        frame = current_frame.get()
+        frame = get_frame()
         if frame is not None and frame.is_tool:
             raise _from_a_tool(frame, self._child)
         return Replies(self._child, body, timeout, self._check_circle)
@@ -206,7 +205,7 @@ class Ref(Generic[M_contra]):
 
 def _has_travelled(deadline: Due) -> bool:
     """Say whether *deadline* came with the question that an agent handles here: it tells, and ends nobody's wait."""
-    frame = current_frame.get()
+    frame = get_frame()
     while frame is not None:
         if isinstance(frame, Recipe):
             return frame.inbox.follows(deadline)

@@ -47,7 +47,7 @@ WAITS = {
     "_Keeper.value": "resource",
     "Inbox.__anext__": "message",
     "Inbox._one_more": "message",
-    "Question.__await__": "reply",
+    "Question.answered": "reply",
     "Streamed.next_piece": "reply",
     "Streamed.send": "reader",
     "Message.__await__": "room",
