@@ -75,10 +75,10 @@ class Child(Mailbox):
         self.regrouping = False
         if isinstance(call, Recipe):
             self._running = call
-            call.start(team.frame, Inbox(self), context, self._ended)
+            call.start(team.frame, Inbox(self), context, self)
         else:
             body = call.open(team.frame, context)
-            self._running = running = Running(call, self._ended)
+            self._running = running = Running(call, self.start_ended)
             running.start(body, team.loop, context)
 
     # -- ending --------------------------------------------------------------------------------------------------
@@ -115,14 +115,14 @@ class Child(Mailbox):
         assert running is not None
         running.end_as(Cancelled(reason, self.call, work="abandoned"))
 
-    def _ended(self, running: Running[Any] | Recipe[Any]) -> None:
+    def start_ended(self, running: Running[Any] | Recipe[Any]) -> None:
         """One start of it has ended; called in its last step."""
         if running is not self._running or running.outcome is None or self.outcome is not None:
             return
         if running.task is None and not self.team.is_ending:
             # An eager task has ended in its first step, inside the call that began it: a restart here would nest.
             running.task = asyncio.current_task()
-            self.team.loop.call_soon(self._ended, running)
+            self.team.loop.call_soon(self.start_ended, running)
             return
         self._running = None
         self.team.ended(self, running.outcome, by_us=running.reason is not None)
