@@ -29,7 +29,7 @@ row = Row(
     columns=("wall_s", "lag_p99_ms"),
     losing=(
         "A coroutine for ask, the question, its wait and the two wake-ups are what is left; with a time-out the moment "
-        "that is queued and given up, and the asker's deadline, which the agent sees, are a third of it."
+        "that is queued and given up, and the asker's deadline, which the agent sees, are a sixth of it."
     ),
 )
 
