@@ -8,19 +8,18 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from desk_plan import Result
 from desk_rules import Finding
+from desk_terminal import Terminal
 
 __all__ = ["ChildFailed", "Run", "result_of", "run_child"]
 
 PATIENCE = 2.0
 """Seconds that a process has to end once its work is done."""
-_EVERY = 2.0
 
 
 class ChildFailed(OSError):
@@ -35,17 +34,17 @@ class Run:
     exited: float | None
 
 
-def run_child(command: list[str], show: Callable[[Finding], None] | None) -> Run:
-    """Run *command*, hand its findings to *show*, print its progress, and return its result.
+def run_child(command: list[str], *, show: bool) -> Run:
+    """Run *command*, print its progress, and its findings where *show* says so; return its result.
 
     Raises:
       ChildFailed: it ended without a result.
     """
-    data, exited = result_of(command, show)
+    data, exited = result_of(command, show=show)
     return Run(_result(data), exited)
 
 
-def result_of(command: list[str], show: Callable[[Finding], None] | None = None) -> tuple[dict[str, Any], float | None]:
+def result_of(command: list[str], *, show: bool = False) -> tuple[dict[str, Any], float | None]:
     """Run *command* as ``run_child`` does; return its result as it came, and the seconds it took to end after it.
 
     The child leads a group of its own, so that its workers end with it, here at the latest.
@@ -70,19 +69,19 @@ def result_of(command: list[str], show: Callable[[Finding], None] | None = None)
                     pipe.close()
 
 
-def _listen(child: subprocess.Popen[bytes], show: Callable[[Finding], None] | None) -> dict[str, Any] | None:
+def _listen(child: subprocess.Popen[bytes], show: bool) -> dict[str, Any] | None:
     assert child.stdout is not None
-    began = shown = time.monotonic()
+    terminal = Terminal()
     for line in child.stdout:
         message = json.loads(line)
         if "result" in message:
+            terminal.end()
             result: dict[str, Any] = message["result"]
             return result
-        if "finding" in message and show is not None:
-            show(_finding(message["finding"]))
-        if "progress" in message and time.monotonic() - shown >= _EVERY:
-            shown = time.monotonic()
-            print(f"   {message['progress']:,} of {message['of']:,} pages, {shown - began:.0f} s", flush=True)
+        if "finding" in message and show:
+            terminal.show(_finding(message["finding"]))
+        if "progress" in message:
+            terminal.tick(**message["progress"])
     return None
 
 

@@ -55,6 +55,8 @@ class Result:
       lost: id to the reason.
       stuck: threads that sit in a fetch which never returns, at the end.
       lines, functions, async_functions: totals over the pages read.
+      killed: reviewers that were killed on purpose; restarts: how often one was started anew.
+      twice: findings that came again because of that, and were told once.
     """
 
     way: str
@@ -66,6 +68,9 @@ class Result:
     functions: int = 0
     async_functions: int = 0
     findings: list[Finding] = field(default_factory=list[Finding])
+    killed: int = 0
+    restarts: int = 0
+    twice: int = 0
 
     def add(self, entry: Entry, page: Page) -> None:
         """Count *page* as read."""

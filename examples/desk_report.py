@@ -18,8 +18,12 @@ from desk_rules import Finding
 if TYPE_CHECKING:  # the ways without linecook don't load it
     from desk_model import Asked
 
-__all__ = ["Provided", "finding_lines", "lost_lines", "model_lines", "pages_right", "table", "write_report"]
+__all__ = [
+    "NEXT", "Provided", "first_lines", "killed_line", "lost_lines", "lost_the_planted_only", "model_lines",
+    "pages_right", "table", "write_report",
+]  # fmt: skip
 
+NEXT = "now your own code:\n\nPATHS=~/code make demo"
 _MOVES = 24  # of an adaptive bound, shown
 _NOTE = (
     f"All ways: the same client without a time-out of its own, {FETCH_TIMEOUT:g} s and {ATTEMPTS} attempts a fetch, "
@@ -29,17 +33,24 @@ _NOTE = (
 )
 
 
-def finding_lines(finding: Finding) -> list[str]:
-    """Return a finding for the terminal: one line, and below it the chain of a blocking call."""
-    lines = [f"{finding.file}:{finding.line}: {finding.rule}: {finding.text}"]
-    if finding.chain:
-        lines.append("    " + " -> ".join(finding.chain))
-    return lines
+def first_lines(roots: list[str], plan: Plan) -> list[str]:
+    """Return what is said before the work begins."""
+    lines = [f"reading {len(plan.entries):,} files in {len(plan.packages):,} packages from {', '.join(roots)}"]
+    if plan.left_out:
+        less = "those poorest in async code; --files N reads more"
+        lines.append(f"left out: {plan.left_out:,} files in {plan.packages_left_out:,} packages ({less})")
+    luck = "1 % of the requests hang, 2 % get 429, 1 % a reset; two planted files crash and loop"
+    return [*lines, f"answers take 30-150 ms; {luck}"]
 
 
 def lost_lines(result: Result, plan: Plan) -> list[str]:
     """Return the lost pages for the terminal, each with its reason, in the order of work."""
     return [f"{e.file}: lost: {result.lost[e.id]}" for e in plan.entries if e.id in result.lost]
+
+
+def lost_the_planted_only(result: Result, plan: Plan) -> bool:
+    """Say whether all pages were read but the two that can't be."""
+    return set(result.lost) == {entry.id for entry in plan.packages["planted"]}
 
 
 def pages_right(result: Result, plan: Plan) -> int:
@@ -48,10 +59,10 @@ def pages_right(result: Result, plan: Plan) -> int:
     return sum(promised[number] == digest for number, digest in result.read.items())
 
 
-def table(runs: list[Run], plan: Plan) -> str:
-    """Return the comparison, as a table in markdown that reads well in a terminal."""
+def table(runs: list[Run], plan: Plan, fate: str) -> str:
+    """Return the comparison, as a table in markdown that reads well in a terminal; and what befell the reviewers."""
     head = ["", "wall time", "pages right", "pages lost", "threads stuck", "process exited"]
-    return "\n".join([*_in_columns([head, *(_row(run, plan) for run in runs)]), "", _NOTE])
+    return "\n".join([*_in_columns([head, *(_row(run, plan) for run in runs)]), "", _NOTE, "", fate])
 
 
 def _in_columns(rows: list[list[str]]) -> list[str]:
@@ -74,6 +85,17 @@ def _row(run: Run, plan: Plan) -> list[str]:
         wall = f"stopped at {STOPPED_AFTER:g} s"
     exited = f"no: killed after {PATIENCE:g} s" if run.exited is None else f"yes, {run.exited:.2f} s"
     return [result.way, wall, pages, f"{len(result.lost):,}", f"{result.stuck:,}", exited]
+
+
+def killed_line(result: Result, every: float) -> str:
+    """Return what the killing of reviewers came to."""
+    if not every:
+        return f"No reviewer was killed on purpose; started anew: {result.restarts:,}."
+    killed, again, twice = (f"{count:,}" for count in (result.killed, result.restarts, result.twice))
+    return (
+        f"Reviewers killed, one every {every:g} s at random: {killed}; started anew: {again}. Their packages went on "
+        f"where they were; findings that came twice, and were told once: {twice}."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +148,14 @@ def _figures(run: Run, plan: Plan) -> dict[str, Any]:
     result = run.result
     right = pages_right(result, plan)
     counts = {"wall": round(result.wall, 3), "pages_right": right, "pages_lost": len(result.lost)}
-    return {"kind": "way", "way": result.way, **counts, "threads_stuck": result.stuck, "exited_after": run.exited}
+    fates = {"killed": result.killed, "restarts": result.restarts, "twice": result.twice}
+    return {
+        "kind": "way",
+        "way": result.way,
+        **counts,
+        "threads_stuck": result.stuck,
+        "exited_after": run.exited,
+    } | fates
 
 
 def _markdown(told: str, index: dict[str, Any], plan: Plan, result: Result, names: dict[int, str]) -> list[str]:

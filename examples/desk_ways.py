@@ -46,7 +46,7 @@ def one_after_other(base: str, plan: Plan) -> Result:
             result.add(entry, read(entry, _fetch(base, entry)))
         except OSError as error:
             result.lost[entry.id] = repr(error)
-        emit(progress=count, of=len(sample))
+        emit(progress={"done": count, "of": len(sample)})
     result.wall = time.monotonic() - began
     return result
 
@@ -99,7 +99,7 @@ class _Usual:
         async with self.gate:
             page = await self._read(entry, await self._fetch(entry))
         self.result.add(entry, page)
-        emit(progress=len(self.result.read), of=len(self.plan.entries))
+        emit(progress={"done": len(self.result.read), "of": len(self.plan.entries)})
         return page
 
     async def _fetch(self, entry: Entry) -> bytes:

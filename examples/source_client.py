@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -55,6 +56,9 @@ def get_file(base: str, crew: str, number: int, *, timeout: float | None = None)
         with _OPENER.open(request, timeout=timeout) as answer:
             body: bytes = answer.read()
         return body
+    except urllib.error.HTTPError as error:
+        error.close()  # its status and headers are all that is asked of it
+        raise
     finally:
         _count(-1)
 

@@ -16,10 +16,12 @@ from pathlib import Path
 
 import desk
 import pytest
-from desk_crew import Desk, editor
+from desk_ledger import Progress
 from desk_plan import Plan, Result, make_plan, read
 from desk_rules import Finding, Page, review
+from desk_talk import Desk
 from desk_ways import one_after_other
+from desk_work import work
 from source_client import get_index, running_server
 from source_server import Entry, index
 
@@ -76,18 +78,23 @@ def plain_run(roots: list[Path]) -> tuple[dict[int, str], list[Finding]]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kill_every", [0.0, 0.4], ids=["nobody is killed", "reviewers are killed"])
 async def test_the_crew_finds_what_a_plain_run_finds_and_loses_only_the_planted_files(
-    base: str, roots: list[Path], plan: Plan
+    base: str, roots: list[Path], plan: Plan, kill_every: float
 ):
     shown: list[Finding] = []
-    ticks: list[None] = []
-    result = await editor(Desk(base, plan, shown.append, lambda: ticks.append(None)))
+    seen: list[Progress] = []
+    result = await work(Desk(base, plan, shown.append, seen.append, kill_every=kill_every))
     digests, findings = plain_run(roots)
 
     assert result.read == digests
-    assert sorted(result.findings) == sorted(shown) == sorted(findings)
+    assert result.findings == shown  # in order of discovery, none twice
+    assert sorted(shown) == sorted(findings)
     assert {finding.rule for finding in findings} == {"blocking-call", "dropped-task", "never-awaited"}
-    assert len(ticks) == len(plan.entries) == len(digests) + 2
+    assert seen[-1].is_over
+    assert (seen[-1].read, seen[-1].lost, seen[-1].of) == (len(digests), 2, len(plan.entries))
+    assert result.restarts == result.killed
+    assert bool(result.killed) is bool(kill_every)
 
     reasons = {plan_name(plan, number): why for number, why in result.lost.items()}
     assert set(reasons) == {"planted/crash.py", "planted/endless.py"}
@@ -105,7 +112,7 @@ def test_one_after_the_other_reads_every_twentieth_page(base: str, plan: Plan, c
     sample = [entry for entry in plan.entries if entry.package != "planted"][::20]
     assert result.read == {entry.id: entry.digest for entry in sample}
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert last == {"progress": len(sample), "of": len(sample)}
+    assert last == {"progress": {"done": len(sample), "of": len(sample)}}
 
 
 def entries(package: str, count: int, asynchronous: int, first: int = 0) -> list[Entry]:
@@ -199,6 +206,7 @@ def test_all_three_ways_end_in_a_table_and_two_files(roots: list[Path], tmp_path
     (ours,) = [line for line in lines if line.get("way") == "linecook"]
     assert (ours["pages_right"], ours["pages_lost"]) == (3, 2)
     assert ours["exited_after"] is not None
+    assert ours["restarts"] == ours["killed"] > 0
     assert [line["answered"] for line in lines if line["kind"] == "model"] == [5, 5]
     assert "## Findings: 3" in (tmp_path / "desk.md").read_text()
 
