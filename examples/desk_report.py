@@ -24,6 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 NEXT = "now your own code:\n\nPATHS=~/code make demo"
+_LOST_SHOWN = 20
 _MOVES = 24  # of an adaptive bound, shown
 _NOTE = (
     f"All ways: the same client without a time-out of its own, {FETCH_TIMEOUT:g} s and {ATTEMPTS} attempts a fetch, "
@@ -44,8 +45,10 @@ def first_lines(roots: list[str], plan: Plan) -> list[str]:
 
 
 def lost_lines(result: Result, plan: Plan) -> list[str]:
-    """Return the lost pages for the terminal, each with its reason, in the order of work."""
-    return [f"{e.file}: lost: {result.lost[e.id]}" for e in plan.entries if e.id in result.lost]
+    """Return the lost pages for the terminal, each with its reason, in the order of work; the first twenty."""
+    lines = [f"{e.file}: lost: {result.lost[e.id]}" for e in plan.entries if e.id in result.lost]
+    more = len(lines) - _LOST_SHOWN
+    return lines if more <= 0 else [*lines[:_LOST_SHOWN], f"and {more:,} more pages are lost"]
 
 
 def lost_the_planted_only(result: Result, plan: Plan) -> bool:
