@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from desk_plan import ATTEMPTS, Plan, retry_after, worth_another_attempt
 
-from linecook import Limit, Retry, Runtime, agent, budget, charge, run, settle, tool
+from linecook import Limit, Retry, Runtime, Shared, agent, budget, charge, run, settle, tool
 from linecook.observe import Event
 from linecook.testing.server import Phase
 
@@ -93,21 +93,30 @@ def _cost(tokens_in: int, tokens_out: int) -> float:
 provider = Limit(BOUNDS, name="provider")
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What was answered, and what it cost in dollars."""
+
+    answered: int = 0
+    usd: float = 0.0
+
+
 @tool(limit=provider, effect="read", retry=Retry(on=worth_another_attempt, attempts=ATTEMPTS))
-def ask_model(url: str, question: str) -> None:
-    """Ask, and say what it cost."""
-    tokens_in, tokens_out = _ask(url, question)
-    charge(tokens_in, tokens_out, usd=_cost(tokens_in, tokens_out))
+def ask_model(url: str, question: str, account: Shared[Account]) -> None:
+    """Ask, and say what it cost: to the budget, which bounds it, and to the desk's account, from whichever thread."""
+    used = _ask(url, question)
+    charge(*used, usd=_cost(*used))
+    account.update(lambda now: Account(now.answered + 1, now.usd + _cost(*used)))
 
 
 @agent
 async def editor(url: str, questions: list[str]) -> Asked:
     """Ask all questions within one budget."""
-    began = time.monotonic()
-    with budget(usd=BUDGET) as purse:
-        answers = await settle(ask_model(url, question) for question in questions)
-    lost = len(answers) - len(answers.results)
-    return Asked(time.monotonic() - began, len(answers.results), lost, purse.spent.usd, BUDGET)
+    began, account = time.monotonic(), Shared(Account())
+    with budget(usd=BUDGET):
+        await settle(ask_model(url, question, account) for question in questions)
+    now = account.value
+    return Asked(time.monotonic() - began, now.answered, len(questions) - now.answered, now.usd, BUDGET)
 
 
 def a_limit(url: str, questions: list[str]) -> Asked:

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import desk
+import desk_crew
 import pytest
 from desk_ledger import Progress
 from desk_plan import Plan, Result, make_plan, read
@@ -100,6 +101,48 @@ async def test_the_crew_finds_what_a_plain_run_finds_and_loses_only_the_planted_
     assert set(reasons) == {"planted/crash.py", "planted/endless.py"}
     assert "SIGSEGV" in reasons["planted/crash.py"]
     assert "attempt_timeout" in reasons["planted/endless.py"]
+
+
+def quiet(base: str, plan: Plan, **options: float) -> Desk:
+    return Desk(base, plan, lambda _: None, lambda _: None, **options)
+
+
+def without_the_planted(plan: Plan) -> Plan:
+    return Plan({name: pages for name, pages in plan.packages.items() if name != "planted"}, 0, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_whoever_is_killed_and_when_each_page_is_read_and_each_finding_told_once(
+    base: str, roots: list[Path], plan: Plan, seed: int
+):
+    shown: list[Finding] = []
+    plan = without_the_planted(plan)
+    desk = Desk(base, plan, shown.append, lambda _: None, kill_every=0.1, seed=seed)
+    result = await work(desk)
+    assert result.restarts > 0
+    assert (len(result.read), result.lost) == (len(plan.entries), {})
+    assert sorted(shown) == sorted(plain_run(roots)[1])
+
+
+@pytest.mark.slow
+async def test_a_package_whose_reviewers_are_killed_again_and_again_is_given_up_and_says_why(
+    base: str, plan: Plan, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(desk_crew, "DELIVERIES", 2)
+    monkeypatch.setattr(desk_crew, "REVIEWERS", 1)
+    result = await work(quiet(base, without_the_planted(plan), kill_every=0.02))
+    assert set(result.read) | set(result.lost) == {entry.id for entry in plan.entries if entry.package != "planted"}
+    assert {reason.partition(":")[0] for reason in result.lost.values()} == {"AgentFailed"}
+
+
+@pytest.mark.slow
+async def test_the_deadline_reaches_the_reviewers_and_what_was_read_by_then_is_kept(base: str, plan: Plan):
+    result = await work(quiet(base, plan, within=1.0))  # the endless page alone takes 3 s
+    assert set(result.read) | set(result.lost) == {entry.id for entry in plan.entries}
+    endless = next(entry.id for entry in plan.entries if entry.file == "planted/endless.py")
+    assert result.lost[endless].startswith("timed out: ")
+    assert "was not answered within" in result.lost[endless]
 
 
 def plan_name(plan: Plan, number: int) -> str:
