@@ -29,7 +29,7 @@ from desk_report import (
     NEXT,
     Provided,
     first_lines,
-    killed_line,
+    killed_lines,
     lost_lines,
     lost_the_planted_only,
     model_lines,
@@ -114,7 +114,7 @@ def _compare(base: str, asked: argparse.Namespace, out: Path) -> int:
     runs = [_run(way, base, asked) for way in WAYS]
     result = runs[-1].result
     print("\n".join(lost_lines(result, plan)))
-    told = table(runs, plan, killed_line(result, asked.kill_reviewers))
+    told = table(runs, plan, killed_lines(result, asked.kill_reviewers))
     print("\n" + told)
     provided = _ask_a_model(base, asked)
     answers = "\n".join(model_lines(provided))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # the ways without linecook don't load it
     from desk_model import Asked
 
 __all__ = [
-    "NEXT", "Provided", "first_lines", "killed_line", "lost_lines", "lost_the_planted_only", "model_lines",
+    "NEXT", "Provided", "first_lines", "killed_lines", "lost_lines", "lost_the_planted_only", "model_lines",
     "pages_right", "table", "write_report",
 ]  # fmt: skip
 
@@ -90,14 +90,14 @@ def _row(run: Run, plan: Plan) -> list[str]:
     return [result.way, wall, pages, f"{len(result.lost):,}", f"{result.stuck:,}", exited]
 
 
-def killed_line(result: Result, every: float) -> str:
+def killed_lines(result: Result, every: float) -> str:
     """Return what the killing of reviewers came to."""
     if not every:
         return f"No reviewer was killed on purpose; started anew: {result.restarts:,}."
     killed, again, twice = (f"{count:,}" for count in (result.killed, result.restarts, result.twice))
     return (
-        f"Reviewers killed, one every {every:g} s at random: {killed}; started anew: {again}. Their packages went on "
-        f"where they were; findings that came twice, and were told once: {twice}."
+        f"Reviewers killed at random, one every {every:g} s: {killed}; started anew: {again}.\n"
+        f"Findings that came twice, since one was killed while it sent them, and were told once: {twice}."
     )
 
 

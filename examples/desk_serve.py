@@ -9,7 +9,7 @@ from contextlib import closing
 from desk_ledger import Progress
 from desk_page import Door, page
 from desk_plan import Plan, Result, make_plan
-from desk_report import first_lines, killed_line, lost_lines, lost_the_planted_only
+from desk_report import first_lines, killed_lines, lost_lines, lost_the_planted_only
 from desk_talk import Desk
 from desk_terminal import Terminal
 from desk_work import work
@@ -47,7 +47,7 @@ def _desk(base: str, plan: Plan, asked: argparse.Namespace) -> Desk:
         terminal.end()
         print("\n".join(lost_lines(result, plan)))
         print(f"\n{len(result.findings):,} findings in {len(result.read):,} pages, {result.wall:.1f} s")
-        print(killed_line(result, asked.kill_reviewers))
+        print(killed_lines(result, asked.kill_reviewers))
         print("the page stays open until Ctrl-C", flush=True)
 
     return Desk(base, plan, terminal.show, tick, finish, within=asked.within, kill_every=asked.kill_reviewers)

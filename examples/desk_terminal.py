@@ -43,7 +43,7 @@ class Terminal:
     def tick(self, done: int, of: int, killed: int = 0) -> None:
         """Tell how far we are: so many pages are done, so many reviewers were killed."""
         now = time.monotonic()
-        fate = f", {killed:,} reviewers killed and started anew" if killed else ""
+        fate = f", {killed:,} reviewer{'s' * (killed != 1)} killed and started anew" if killed else ""
         status = f"   {done:,} of {of:,} pages, {now - self._began:.0f} s{fate}"
         if self._is_live:
             self._status = status[: shutil.get_terminal_size().columns - 1]

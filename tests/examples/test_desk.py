@@ -20,11 +20,13 @@ import pytest
 from desk_ledger import Progress
 from desk_plan import Plan, Result, make_plan, read
 from desk_rules import Finding, Page, review
-from desk_talk import Desk
+from desk_talk import Desk, News
 from desk_ways import one_after_other
 from desk_work import work
 from source_client import get_index, running_server
 from source_server import Entry, index
+
+from linecook import Topic
 
 ROOTS = [Path(asyncio.__file__).parent, Path(concurrent.__file__).parent]
 
@@ -123,6 +125,26 @@ async def test_whoever_is_killed_and_when_each_page_is_read_and_each_finding_tol
     assert result.restarts > 0
     assert (len(result.read), result.lost) == (len(plan.entries), {})
     assert sorted(shown) == sorted(plain_run(roots)[1])
+
+
+@pytest.mark.slow
+async def test_a_reviewer_killed_while_it_sends_has_each_finding_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(desk_crew, "REVIEWERS", 1)
+    (tmp_path / "many.py").write_text("import asyncio\n\nasync def f(g):\n" + "    asyncio.create_task(g())\n" * 100)
+    shown: list[int] = []
+
+    def show(finding: Finding) -> None:
+        time.sleep(0.02)  # a terminal that is slow; with keep=1 it holds up the editor, and he the reviewer
+        shown.append(finding.line)
+
+    with running_server([str(tmp_path)]) as address:
+        plan = without_the_planted(make_plan(get_index(address)["files"], 10))
+        desk = Desk(address, plan, show, lambda _: None, kill_every=0.3, news=Topic[News]("news", keep=1))
+        result = await work(desk)
+    assert result.twice > 0
+    assert shown == list(range(4, 104))
 
 
 @pytest.mark.slow
