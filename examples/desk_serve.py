@@ -22,8 +22,6 @@ __all__ = ["serve"]
 
 def serve(asked: argparse.Namespace) -> int:
     """Run until Ctrl-C; 0 when the work was done by then and only the planted pages are lost, else 130."""
-    # The team says so in the log when it starts an agent anew. Here that is every second, on purpose, and counted.
-    logging.getLogger("linecook").addFilter(lambda record: "is started anew" not in record.getMessage())
     with running_server(asked.folders) as base, closing(Door(asked.serve)) as door:
         index = get_index(base)
         plan = make_plan(index["files"], asked.files)
@@ -39,6 +37,9 @@ def serve(asked: argparse.Namespace) -> int:
 
 def _desk(base: str, plan: Plan, asked: argparse.Namespace) -> Desk:
     terminal = Terminal()
+    # The team says so in the log when it starts an agent anew. Here that is every second, on purpose, and counted.
+    terminal.addFilter(lambda record: "is started anew" not in record.getMessage())
+    logging.getLogger("linecook").addHandler(terminal)
 
     def tick(now: Progress) -> None:
         terminal.tick(now.read + now.lost, now.of, now.killed)

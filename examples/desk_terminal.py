@@ -6,8 +6,10 @@ seconds.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
+import threading
 import time
 from typing import TextIO
 
@@ -27,18 +29,24 @@ def finding_lines(finding: Finding) -> list[str]:
     return lines
 
 
-class Terminal:
-    """Standard output, or *stream*; for one thread at a time."""
+class Terminal(logging.Handler):
+    """Standard output, or *stream*; and a handler for what a library logs, so that it comes above the last line too."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__()
         self._stream = stream or sys.stdout
         self._is_live = self._stream.isatty()
         self._began = self._told = time.monotonic()
         self._status = ""
+        self._writing = threading.Lock()
 
     def show(self, finding: Finding) -> None:
         """Print *finding*, above the line that tells how far we are."""
         self._write("".join(f"{line}\n" for line in finding_lines(finding)))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print what was logged."""
+        self._write(self.format(record) + "\n")
 
     def tick(self, done: int, of: int, killed: int = 0) -> None:
         """Tell how far we are: so many pages are done, so many reviewers were killed."""
@@ -46,8 +54,7 @@ class Terminal:
         fate = f", {killed:,} reviewer{'s' * (killed != 1)} killed and started anew" if killed else ""
         status = f"   {done:,} of {of:,} pages, {now - self._began:.0f} s{fate}"
         if self._is_live:
-            self._status = status[: shutil.get_terminal_size().columns - 1]
-            self._write("")
+            self._write("", status[: shutil.get_terminal_size().columns - 1])
         elif now - self._told >= _EVERY:
             self._told = now
             self._write(status + "\n")
@@ -55,10 +62,11 @@ class Terminal:
     def end(self) -> None:
         """Leave the last line where it is."""
         if self._status:
-            self._write(self._status + "\n", status="")
+            self._write(self._status + "\n", "")
 
     def _write(self, text: str, status: str | None = None) -> None:
-        self._status = self._status if status is None else status
         before = _CLEAR if self._is_live else ""
-        self._stream.write(before + text + self._status)
-        self._stream.flush()
+        with self._writing:  # a log may be written to from any thread
+            self._status = self._status if status is None else status
+            self._stream.write(before + text + self._status)
+            self._stream.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import desk_terminal
 import pytest
@@ -28,9 +29,10 @@ def test_on_a_terminal_the_last_line_tells_how_far_we_are_and_findings_come_abov
         finding = "shop/till.py:4: dropped-task: the task is dropped"
         status = "   2 of 500 pages, 0 s, 1 reviewer killed and started anew"
         assert window.look()[:4] == [finding, finding, status, ""]
+        desk.handle(logging.makeLogRecord({"msg": "the loop stood still"}))
         desk.end()
         window.stream.write("the end\n")
-        assert window.look()[2:5] == [status, "the end", ""]
+        assert window.look()[2:6] == ["the loop stood still", status, "the end", ""]
 
 
 def test_in_a_pipe_there_is_a_line_now_and_then_and_no_control_character(monkeypatch: pytest.MonkeyPatch) -> None:
