@@ -57,6 +57,21 @@ async def test_a_moment_set_while_others_fire_is_not_lost(clock: VirtualClock) -
     assert seen == ["at once", "later"]
 
 
+async def test_a_moment_given_up_holds_on_to_nothing(clock: VirtualClock) -> None:
+    """Found by the soak: a fan-out with a long timeout kept its results in the heap after it had returned them."""
+
+    @tool(lane="inline")
+    def make() -> set[int]:
+        made = {1}
+        seen.append(weakref.ref(made))
+        return made
+
+    seen: list[weakref.ref[set[int]]] = []
+    assert len(await gather((make() for _ in range(10)), timeout=3600)) == 10
+    gc.collect()
+    assert not any(ref() for ref in seen)
+
+
 def test_timers_do_not_keep_their_loop_alive() -> None:
     loop = asyncio.new_event_loop()
     timers_of(loop).at(loop.time() + 60, print)

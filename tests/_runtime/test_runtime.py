@@ -1,6 +1,7 @@
 """A runtime opens and closes what calls need: found where it should be, drained at its end, and never in the way."""
 
 import asyncio
+import functools
 import gc
 import logging
 import signal
@@ -11,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from linecook import Limit, Ok, Runtime, agent, gather, move_on_after, remaining, resource, run, settle, tool
+from linecook import Limit, Ok, Runtime, agent, gather, move_on_after, pipeline, remaining, resource, run, settle, tool
 from linecook._runtime import current
 from linecook._runtime.runtime import open_on
+from linecook.pipeline.pulled import Puller
 from linecook.testing import VirtualClock
 
 
@@ -203,6 +205,33 @@ async def test_the_report_names_each_tool(clock: VirtualClock) -> None:
         assert "where" in str(runtime.report())
 
 
+@pytest.mark.slow
+async def test_tools_made_anew_for_each_request_count_as_one_and_are_not_kept() -> None:
+    """Found by the soak: each pipeline over a lazy source was kept for ever, with all its items, by its meters."""
+    seen = []
+
+    async def request(number: int) -> int:
+        def look_up() -> int:
+            return number
+
+        seen.append(weakref.ref(look_up))
+        return await tool(look_up)() + await tool(functools.partial(look_up))()
+
+    def double(number: int) -> int:
+        return 2 * number
+
+    async with Runtime(stall=None) as runtime:
+        for number in range(10):
+            assert await request(number) == 2 * number
+            assert len(await pipeline(iter(range(100))).map(double).collect()) == 100
+        gc.collect()
+        assert not any(ref() for ref in seen)
+        assert not any(isinstance(found, Puller) for found in gc.get_objects())
+        calls = {meter.name.rpartition(".")[2]: meter.calls for meter in runtime.meters.values()}
+    assert calls["look_up"] == 20
+    assert calls["double"] == 1000
+
+
 def test_two_loops_in_two_threads_share_the_default_workers() -> None:
     results: list[int] = []
 
@@ -300,6 +329,19 @@ def test_loops_closed_without_a_farewell_are_not_kept() -> None:
     del loop
     gc.collect()
     assert sum(ref() is not None for ref in seen) <= 1
+
+
+async def test_a_runtime_that_was_closed_is_not_kept_while_its_loop_runs() -> None:
+    """Found by the soak: each was kept, with its lanes, until the loop it had been on was closed."""
+    seen = []
+    for _ in range(3):
+        async with Runtime() as runtime:
+            assert await where()
+            seen.append(weakref.ref(runtime))
+    del runtime
+    await asyncio.sleep(0)
+    gc.collect()
+    assert not any(ref() for ref in seen)
 
 
 async def test_background_work_is_not_bound_to_the_deadline_of_whoever_starts_it(clock: VirtualClock) -> None:

@@ -50,7 +50,12 @@ class Timer(Moment):
         """Give the moment up; does nothing when it has passed or was given up before."""
         if self.waiting:
             self.waiting = False
+            self._callback, self._arg = _nothing, None  # it may stay in the heap for long, and held a fan-out's results
             self._timers.forget()
+
+
+def _nothing(_: Any) -> None:
+    return None
 
 
 class Dated(Protocol):

@@ -112,7 +112,7 @@ class Runtime:
         self.draining = False
         self.outstanding = 0
         self.lanes: dict[str, Lane] = {}
-        self.meters: dict[Any, Meter] = {}
+        self.meters: dict[str, Meter] = {}
         self.facts: Any = None  # of whoever runs it and counts its outcomes, for `linecook top`; None: nobody does
         self.timers_wanted = 0  # how many readers want the times of the latest bodies
         self.opened: dict[Any, Any] = {}
@@ -268,8 +268,8 @@ class Runtime:
             self._watching.sample_threads(lane)
         return lane
 
-    def meter(self, key: Any, name: str, lane: str) -> Meter:
-        """Return the meter of *key*, made on first use."""
+    def meter(self, key: str, name: str, lane: str) -> Meter:
+        """Return the meter of *key* (a tool's ``counted_as``), made on first use."""
         found = self.meters.get(key)
         if found is None:
             found = self.meters[key] = Meter(name, lane)

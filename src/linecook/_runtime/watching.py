@@ -44,7 +44,7 @@ class Watching:
             loop, threading.get_ident(), threshold, self._stalled, events=events, on_busy=self._busy
         )
         self._ends += [unwatch, _shared.stuck().watch(loop)]
-        _shared.note_watched(loop, self.end)
+        _shared.note_watched(loop, self)
 
     def _stalled(self, stall: Stall) -> None:
         from ..observe.stall import speak
@@ -77,6 +77,7 @@ class Watching:
 
     def end(self) -> None:
         """Watch no more."""
+        _shared.note_ended(self)
         ends, self._ends = self._ends, []
         for end in ends:
             end()
@@ -92,19 +93,22 @@ class _Shared:
         self._watch: StallWatch | None = None
         self._probe: HoldProbe | None = None
         self._stuck: StuckWatch | None = None
-        self._watched: list[tuple[asyncio.AbstractEventLoop, Callable[[], None]]] = []
+        self._watched: dict[Watching, asyncio.AbstractEventLoop] = {}
 
-    def note_watched(self, loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
+    def note_watched(self, loop: asyncio.AbstractEventLoop, watching: Watching) -> None:
         with self._lock:
-            self._watched.append((loop, end))
+            self._watched[watching] = loop
+
+    def note_ended(self, watching: Watching) -> None:
+        with self._lock:
+            self._watched.pop(watching, None)
 
     def forget_closed_loops(self) -> None:
         """End the watch of loops that were closed without ``shutdown_asyncgens``, which would have ended it."""
         with self._lock:
-            closed = [end for loop, end in self._watched if loop.is_closed()]
-            self._watched = [each for each in self._watched if not each[0].is_closed()]
-        for end in closed:
-            end()
+            closed = [watching for watching, loop in self._watched.items() if loop.is_closed()]
+        for watching in closed:
+            watching.end()
 
     def watch(self) -> StallWatch:
         with self._lock:

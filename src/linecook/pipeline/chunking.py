@@ -57,8 +57,9 @@ class Chunk:
 class InTurn:
     """Runs a body for each value of a chunk; each in a context of its own, as if it had come alone."""
 
-    def __init__(self, body: Callable[[Any], Any]) -> None:
+    def __init__(self, body: Callable[[Any], Any], counted_as: str) -> None:
         self.body = body
+        self.counted_as = counted_as
         self.__name__ = getattr(body, "__name__", type(body).__name__)
         self.__qualname__ = getattr(body, "__qualname__", self.__name__)
         self.__module__ = getattr(body, "__module__", __name__)
@@ -95,7 +96,7 @@ class Chunking(Station):
     def __init__(self, line: Line, stage: Work, before: int) -> None:
         super().__init__(line, stage, before)
         tool = unbound(stage.tool)
-        self._in_turn = InTurn(stage.tool.body)
+        self._in_turn = InTurn(stage.tool.body, tool.counted_as)
         self._chunks: Tool[[Chunk], list[tuple[bool, Any]]] = Tool(
             self._in_turn, Options(lane="thread", priority=tool.priority), is_tool=True
         )
@@ -103,9 +104,7 @@ class Chunking(Station):
         self._more = 0  # items under way, besides one for each call
         self._typical: float | None = None
         # Its jobs are counted with the tool's own, as the bodies that they are.
-        self._meter = self.runtime.meter(tool.body, tool.__qualname__, "thread")
-        self.runtime.meters[self._in_turn] = self._meter
-        line.on_end(lambda: self.runtime.meters.pop(self._in_turn, None))
+        self._meter = self.runtime.meter(tool.counted_as, tool.__qualname__, "thread")
 
     def _room_after(self) -> int:
         return super()._room_after() - self._more

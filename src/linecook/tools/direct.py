@@ -49,7 +49,19 @@ def is_direct(tool: Tool[Any, Any]) -> bool:
 class Direct:
     """The way that calls of *tool* run; ``give_up``, ``failed`` and ``check`` are ``placement``'s."""
 
-    __slots__ = ("body", "check", "failed", "give_up", "in_process", "label", "lane", "name", "priority", "timeout")
+    __slots__ = (
+        "body",
+        "check",
+        "counted_as",
+        "failed",
+        "give_up",
+        "in_process",
+        "label",
+        "lane",
+        "name",
+        "priority",
+        "timeout",
+    )
 
     def __init__(
         self,
@@ -59,6 +71,7 @@ class Direct:
         check: Callable[[Call[Any], Any], Any],
     ) -> None:
         self.body = tool.body
+        self.counted_as = tool.counted_as
         self.lane = tool.lane
         self.in_process = tool.lane == "process"
         self.timeout = tool.asked.timeout
@@ -85,7 +98,7 @@ class Direct:
         name, body = self.lane, self.body
         lane = runtime.lanes.get(name) or runtime.lane(name)
         loop = get_running_loop()
-        meter = runtime.meters.get(body) or runtime.meter(body, self.name, name)
+        meter = runtime.meters.get(self.counted_as) or runtime.meter(self.counted_as, self.name, name)
         priority: Priority = self.priority or inherited_priority(parent)
         context = None if self.in_process else copy_context()
         job = TimedJob(body, call.args, call.kwargs, meter, loop, self.label, call, context, priority)

@@ -296,7 +296,7 @@ def _job_for(call: Call[Any], runtime: Runtime) -> Job:
         tool.body,
         call.args,
         call.kwargs,
-        meter=runtime.meter(tool.body, tool.__qualname__, tool.lane),
+        meter=runtime.meter(tool.counted_as, tool.__qualname__, tool.lane),
         future=asyncio.get_running_loop().create_future(),
         label=tool.__name__,
         frame=call,

@@ -182,7 +182,7 @@ class Pump:
     async def _in_lane(self, function: Callable[..., Any], args: tuple[Any, ...], inside: Context) -> Any:
         runtime = self.frame.runtime = current()
         lane = runtime.lane(self.tool.lane)
-        meter = runtime.meter(self.tool.body, self.tool.__qualname__, self.tool.lane)
+        meter = runtime.meter(self.tool.counted_as, self.tool.__qualname__, self.tool.lane)
         priority = inherited_priority(self.frame)
         future = self.loop.create_future()
         job = Job(

@@ -15,6 +15,7 @@ from .._core.callframe import NO_ARGUMENTS
 from .._core.context import PRIORITIES, Priority, here
 from .._core.deadline import check_seconds
 from .._core.errors import UsageError
+from .._core.meter import name_of_code
 from .._core.permission import Permission
 from ..lanes.worker_hooks import in_worker
 from .call import Call, PermittedCall, ToolCall, WorkerFrame, nested
@@ -56,6 +57,7 @@ class Tool(Generic[P, R]):
 
     Attributes:
       body: the untouched function.
+      counted_as: under which key the runtime keeps its meter.
       lane: where its body runs.
       is_tool: False for an agent.
       is_stream: whether the body is a generator.
@@ -73,6 +75,7 @@ class Tool(Generic[P, R]):
 
     def __init__(self, body: Callable[P, Any], asked: Options, *, is_tool: bool) -> None:
         self.body = body
+        self.counted_as = name_of_code(body)
         self.asked = asked
         self.is_tool = is_tool
         self.is_stream = is_stream(body)
