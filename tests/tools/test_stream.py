@@ -108,6 +108,46 @@ async def test_a_stream_left_early_without_a_block_is_closed_when_it_is_dropped(
         await asyncio.sleep(0.002)
 
 
+def _innermost(deep: Any) -> Any:
+    while isinstance(deep, list):
+        deep = deep[0]
+    return deep
+
+
+@pytest.mark.slow
+@BOTH
+async def test_a_stream_dropped_in_a_circle_is_closed_and_not_collected_while_it_waits(
+    counted: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Found by the soak: nobody but the stream held its task, and a collection took both before it could end."""
+    deep: list[Any] = [counted(1000)]
+    for _ in range(20):
+        deep = [deep]
+    circle: list[Any] = [deep]
+    circle.append(circle)
+
+    async def read() -> None:
+        stream = _innermost(circle)
+        assert await anext(stream) == 0
+        while len(stream._pump.pieces) < BUFFER:  # it waits for room
+            await asyncio.sleep(0.002)
+        del stream
+        gc.collect()  # puts the objects in the order in which they are found: now the stream comes late
+
+    await asyncio.create_task(read())
+    await asyncio.sleep(0)
+    del deep, circle, read
+    collecting = threading.Thread(target=gc.collect)  # wherever a collection happens to begin
+    collecting.start()
+    collecting.join()
+    await until("closed")
+    while len(asyncio.all_tasks()) > 1:
+        await asyncio.sleep(0.002)
+    if counted is count_on_threads:
+        assert "MainThread" not in log[-1]
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 @BOTH
 async def test_a_stream_closed_before_it_was_read_yields_nothing(counted: Any) -> None:
     stream = counted(3)

@@ -20,6 +20,7 @@ from .._core.deadline import Deadline
 from .._core.endings import contained
 from .._core.errors import AlreadyRun, TimedOutError
 from .._core.outcome import Cancelled, Failed, Ok, TimedOut
+from .._core.perloop import one_per_loop
 from .._core.running import Running
 from .._core.supervise import cancel_requests, raise_if_cancelled_since, see_end, supervisor_of
 from .._core.timers import Timer, timers_of
@@ -120,6 +121,9 @@ class Pump:
             at = self.loop.time() + timeout
             context.run(self._tighten, at, timeout)
             self.expiry = timers_of(self.loop).at(at, self._expire, ("timeout", timeout))
+        # Else nobody but its reader holds it: dropped in a circle, a collection would take the task while it waits,
+        # instead of the stream alone, which has the task ended.
+        one_per_loop(self.loop, _under_way).add(self)
         self.running.start(self._produce(context), self.loop, context)
 
     def _tighten(self, at: float, timeout: float) -> None:
@@ -254,6 +258,7 @@ class Pump:
             self.error = outcome.error  # not our doing: without it the reader would take it for the end
         running.outcome = Ok(None, self.frame)  # the error is the reader's: kept here too, it would be a circle
         self.ended = True
+        one_per_loop(self.loop, _under_way).discard(self)
         if self.expiry is not None:
             self.expiry.cancel()
         self._follow(None)
@@ -367,6 +372,10 @@ class Pump:
         if self.task is not None and not self.task.done():
             self.running.cancel("caller")
             supervisor_of(self.loop).adopt(self.task, repr(self.frame), "caller", self.tool.asked.grace)
+
+
+def _under_way() -> set[Pump]:
+    return set()
 
 
 def _give_up_waiting(ended: asyncio.Future[Any]) -> None:
