@@ -126,7 +126,7 @@ async def test_a_stream_dropped_in_a_circle_is_closed_and_not_collected_while_it
     circle: list[Any] = [deep]
     circle.append(circle)
 
-    async def read() -> None:
+    async def read_from(circle: Any) -> None:
         stream = _innermost(circle)
         assert await anext(stream) == 0
         while len(stream._pump.pieces) < BUFFER:  # it waits for room
@@ -134,9 +134,9 @@ async def test_a_stream_dropped_in_a_circle_is_closed_and_not_collected_while_it
         del stream
         gc.collect()  # puts the objects in the order in which they are found: now the stream comes late
 
-    await asyncio.create_task(read())
+    await asyncio.create_task(read_from(circle))
     await asyncio.sleep(0)
-    del deep, circle, read
+    del deep, circle
     collecting = threading.Thread(target=gc.collect)  # wherever a collection happens to begin
     collecting.start()
     collecting.join()
