@@ -27,7 +27,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python $(PYTHON) --python-vers
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick guests bench docs plots lint format types ci lock clean
+.PHONY: help demo test quick guests bench soak docs plots lint format types ci lock dist changelog clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1	/p' Makefile | expand -t 10
@@ -47,6 +47,10 @@ guests: $(VENV)/.guests  ## tools in the hands of Pydantic AI, OpenAI Agents, La
 
 bench: $(VENV)/.bench  ## linecook and its peers side by side
 	@$(RUN) benchmarks/run.py $(ARGS)
+
+soak: $(VENV)/.runtime  ## half an hour of bad luck: does anything grow? (make soak ARGS="--minutes 5")
+	@mkdir -p build
+	@$(RUN) benchmarks/soak/run.py --csv build/soak.csv $(ARGS)
 
 docs: $(VENV)/.docs  ## the site, from docs/ into site/; a broken link is an error (make plots: its figures again)
 	@$(RUN) docs/reference/write.py
@@ -76,7 +80,16 @@ lock: | $(UV)
 	$(COMPILE) pyproject.toml --group build --group bench -c requirements/test.txt -o requirements/bench.txt
 	$(COMPILE) pyproject.toml --group build --group guests -c requirements/test.txt -o requirements/guests.txt
 	$(COMPILE) pyproject.toml --group build --group docs -c requirements/test.txt -c requirements/bench.txt -o requirements/docs.txt
+	$(COMPILE) pyproject.toml --group build --group news -c requirements/test.txt -o requirements/news.txt
 	echo uv | $(COMPILE) - -o requirements/uv.txt
+
+dist: $(VENV)/.runtime  ## sdist and wheel in dist/, the same bytes for the same commit; tests/test_dist.py installs them
+	@rm -f dist/*.whl dist/*.tar.gz
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 1580601600) $(UV) build --quiet --offline --no-build-isolation --python $(RUN) --out-dir dist .
+	@ls -l dist
+
+changelog: $(VENV)/.news  ## what newsfragments/ would add to CHANGELOG.md (make changelog ARGS=--yes: write it)
+	@$(RUN) -m towncrier build $(or $(ARGS),--draft) --version $$($(RUN) -m hatchling version)
 
 clean:  ## remove the environments
 	rm -rf .uv .venv .venv-*
@@ -89,7 +102,7 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(UV)
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.test $(VENV)/.bench $(VENV)/.guests $(VENV)/.docs: $(VENV)/.%: requirements/%.txt $(VENV)/.runtime
+$(VENV)/.test $(VENV)/.bench $(VENV)/.guests $(VENV)/.docs $(VENV)/.news: $(VENV)/.%: requirements/%.txt $(VENV)/.runtime
 	@$(INSTALL) --require-hashes -r requirements/$*.txt
 	@touch $@
 

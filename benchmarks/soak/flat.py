@@ -45,7 +45,8 @@ FIGURES = (
     Figure("processes", "processes", 0.5, 0),
     Figure("tasks", "tasks at rest", 0.5, 0),
     Figure("objects", "objects at rest", 500, 0.01),
-    Figure("blocks", "blocks of memory at rest", 2000, 0.01),
+    Figure("blocks", "blocks of Python's memory at rest", 2000, 0.01),
+    Figure("heap_mb", "other memory in use at rest", 1, 0.03, " MB"),
 )
 
 

@@ -9,6 +9,7 @@ full collection, is what the program keeps and not what it is doing.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import json
 import logging
@@ -21,7 +22,7 @@ from linecook import Runtime, run, scope
 from linecook.testing.server import Phase, server
 
 REST_EVERY = 30.0  # seconds
-PATIENCE = 10.0  # seconds for what is under way to end
+PATIENCE = 15.0  # seconds for what is under way to end
 LOST_FOR_GOOD = 10  # threads in bodies that never come back
 FAULTS = {"reset": 0.02, "hang": 0.02, "slow": 0.02, "garbage": 0.02, "cut": 0.02, "500": 0.02}
 PHASES = (
@@ -48,11 +49,33 @@ def counting_notices() -> Notices:
     return notices
 
 
+class _Mallinfo(ctypes.Structure):
+    """What glibc's ``mallinfo2`` tells, 2.33 and later."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+        )
+    ]  # fmt: skip
+
+
+def malloced_mb() -> float:
+    """Megabytes that malloc has given out: what is resident besides, it keeps for later; 0 with another libc."""
+    try:
+        ask = ctypes.CDLL(None).mallinfo2
+    except (OSError, AttributeError):
+        return 0.0
+    ask.restype = _Mallinfo
+    told = ask()
+    return round((told.uordblks + told.hblkhd) / 1e6, 2)
+
+
 def abandoned(kitchen: Kitchen) -> int:
     return int(kitchen.runtime.lane("thread").statistics()["abandoned"])
 
 
-async def rests(kitchen: Kitchen, kept: dict[str, int]) -> None:
+async def rests(kitchen: Kitchen, kept: dict[str, float]) -> None:
     """Bring the program to rest now and then, and put what it keeps into *kept*."""
     while True:
         await asyncio.sleep(REST_EVERY)
@@ -67,11 +90,12 @@ async def rests(kitchen: Kitchen, kept: dict[str, int]) -> None:
             "tasks": len(asyncio.all_tasks()),
             "objects": len(gc.get_objects()),
             "blocks": sys.getallocatedblocks(),
+            "heap_mb": malloced_mb(),
         }
         kitchen.open.set()
 
 
-async def tell_each_second(kitchen: Kitchen, kept: dict[str, int], notices: Notices, seconds: float) -> None:
+async def tell_each_second(kitchen: Kitchen, kept: dict[str, float], notices: Notices, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     began = due = loop.time()
     while due < began + seconds:
@@ -90,7 +114,7 @@ async def tell_each_second(kitchen: Kitchen, kept: dict[str, int], notices: Noti
 
 async def soak(seconds: float, runtime: Runtime) -> None:
     notices = counting_notices()
-    kept = dict[str, int]()
+    kept = dict[str, float]()
     with server(*PHASES, repeat=True, minute=10.0) as models:
         kitchen = Kitchen(runtime, models.url)
         await troubles.threads.lose_threads(LOST_FOR_GOOD)
@@ -102,6 +126,7 @@ async def soak(seconds: float, runtime: Runtime) -> None:
             await tell_each_second(kitchen, kept, notices, seconds)
             resting.cancel()
             kitchen.open.set()
+        assert kitchen.served, "the server never gave an answer"
 
 
 if __name__ == "__main__":

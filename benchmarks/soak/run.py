@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT)]  # found as benchmarks.… here and in the process th
 from benchmarks.soak import flat, outside  # noqa: E402
 
 COLUMNS = (
-    "seconds", "rss_mb", "children_mb", "threads", "descriptors", "processes", "tasks", "objects", "blocks",
+    "seconds", "rss_mb", "children_mb", "threads", "descriptors", "processes", "tasks", "objects", "blocks", "heap_mb",
     "abandoned", "late_ms", "calls", "served", "notices",
 )  # fmt: skip
 SILENT = 30.0  # seconds without a line: its event loop stands

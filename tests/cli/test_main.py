@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import linecook
 from linecook.cli.main import main
 
 
@@ -28,7 +29,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith("linecook")
+    assert capsys.readouterr().out == f"linecook {linecook.__version__}\n"
 
 
 @pytest.mark.parametrize(

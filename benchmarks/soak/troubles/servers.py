@@ -66,7 +66,7 @@ def reads_page(url: str, account: str) -> int:
 async def a_server_that_refuses(kitchen: Kitchen) -> None:
     with tenant(kitchen.dice.choice("ABCDEFGH")), budget(usd=1, tokens=10_000) as purse:
         answers = await settle([asks_model(kitchen.url) for _ in range(30)], timeout=5)
-    kitchen.expect(set(answers.results) == {"20"}, f"the server: {answers!r}, results {set(answers.results)}")
+    kitchen.expect(set(answers.results) <= {"20"}, f"the server answered {set(answers.results)}")
     kitchen.served += len(answers.results)
     # An attempt that is answered in the moment of its time-out is paid for, and made again.
     paid_for = purse.spent.tokens // 30

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
+from .. import __version__
 from . import control_options, explore_options, run_options, watch_options
 from .early import forget, remember, was_pressed
 from .exits import INTERRUPTED, USAGE, BadUsage
@@ -95,24 +96,10 @@ def _discard_stderr() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("linecook", description=HELP, formatter_class=Plain, allow_abbrev=False)
-    parser.add_argument("--version", action=_Version, help="print the version and exit")
+    parser.add_argument(
+        "--version", action="version", version=f"linecook {__version__}", help="print the version and exit"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for add in COMMANDS:
         add(commands)
     return parser
-
-
-class _Version(argparse.Action):
-    """Looks the version up only when it is asked for: the metadata of installed packages takes 30 ms to read."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002
-        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            print("linecook", version("linecook"))
-        except PackageNotFoundError:
-            print("linecook, run from its sources (not installed)")
-        parser.exit()
