@@ -48,7 +48,7 @@ guests: $(VENV)/.guests  ## tools in the hands of Pydantic AI, OpenAI Agents, La
 bench: $(VENV)/.bench  ## linecook and its peers side by side
 	@$(RUN) benchmarks/run.py $(ARGS)
 
-soak: $(VENV)/.runtime  ## half an hour of bad luck: does anything grow? (make soak ARGS="--minutes 5")
+soak: $(VENV)/.runtime  ## half an hour of bad luck: does anything grow? (docs/plots/nothing-grows.py build/soak.csv draws it)
 	@mkdir -p build
 	@$(RUN) benchmarks/soak/run.py --csv build/soak.csv $(ARGS)
 
@@ -57,7 +57,7 @@ docs: $(VENV)/.docs  ## the site, from docs/ into site/; a broken link is an err
 	@$(RUN) -m zensical build --clean --strict
 
 plots: $(VENV)/.docs  ## the plots of docs/explanation/, from real runs on this machine
-	@for plot in docs/plots/[a-z]*.py; do $(RUN) $$plot || exit 1; done
+	@for plot in $(filter-out %/nothing-grows.py,$(wildcard docs/plots/[a-z]*.py)); do $(RUN) $$plot || exit 1; done
 
 lint: $(VENV)/.test  ## ruff: rules and format
 	@$(RUN) -m ruff check .

@@ -39,9 +39,9 @@ class Figure:
 
 FIGURES = (
     Figure("rss_mb", "memory of the program", 4, 0.03, " MB"),
-    Figure("children_mb", "memory of its processes, together", 4, 0.03, " MB"),
-    Figure("threads", "threads", 2, 0.03),
-    Figure("descriptors", "descriptors", 2, 0.03),
+    Figure("child_mb", "memory of each of its processes", 3, 0.03, " MB"),
+    Figure("threads", "threads", 3, 0.03),
+    Figure("descriptors", "descriptors", 3, 0.03),
     Figure("processes", "processes", 0.5, 0),
     Figure("tasks", "tasks at rest", 0.5, 0),
     Figure("objects", "objects at rest", 500, 0.01),
@@ -75,13 +75,15 @@ def judge(samples: Samples, figures: Sequence[Figure] = FIGURES) -> list[Verdict
     return [_judged(points(samples, figure.name), figure) for figure in figures]
 
 
-def points(samples: Samples, name: str, warm_up: float = WARM_UP) -> list[tuple[float, float]]:
-    """Return the medians of *name* by time, in seconds, after the warm-up."""
+def points(
+    samples: Samples, name: str, warm_up: float = WARM_UP, bin_s: float = BIN_S
+) -> list[tuple[float, float]]:
+    """Return the medians of *name*, of *bin_s* seconds each, by time in seconds, after the warm-up."""
     begin = warm_up * max(sample["seconds"] for sample in samples)
     bins: dict[int, list[Mapping[str, float]]] = {}
     for sample in samples:
         if name in sample and sample["seconds"] > begin:
-            bins.setdefault(int(sample["seconds"] // BIN_S), []).append(sample)
+            bins.setdefault(int(sample["seconds"] // bin_s), []).append(sample)
     return [
         (statistics.median(each["seconds"] for each in found), statistics.median(each[name] for each in found))
         for found in bins.values()

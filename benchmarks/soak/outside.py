@@ -13,12 +13,13 @@ def look(pid: int) -> dict[str, float]:
     """Return the figures of *pid* now.
 
     ``descriptors`` and ``threads`` are its own; ``processes`` those below it, dead ones that nobody has asked after
-    included; ``children_mb`` their resident memory together, where shared pages count in each.
+    included; ``child_mb`` the resident memory of one, on average, shared pages included.
     """
     below = descendants(pid)
+    sizes = [size for size in map(resident, below) if size]
     return {
         "rss_mb": round(resident(pid) / 1e6, 2),
-        "children_mb": round(sum(map(resident, below)) / 1e6, 2),
+        "child_mb": round(sum(sizes) / 1e6 / max(len(sizes), 1), 2),
         "threads": len(os.listdir(f"/proc/{pid}/task")),
         "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
         "processes": len(below),

@@ -57,7 +57,6 @@ class Tool(Generic[P, R]):
 
     Attributes:
       body: the untouched function.
-      counted_as: under which key the runtime keeps its meter.
       lane: where its body runs.
       is_tool: False for an agent.
       is_stream: whether the body is a generator.
@@ -75,7 +74,7 @@ class Tool(Generic[P, R]):
 
     def __init__(self, body: Callable[P, Any], asked: Options, *, is_tool: bool) -> None:
         self.body = body
-        self.counted_as = name_of_code(body)
+        self.counted_as = name_of_code(body)  # under which key a runtime keeps its meter
         self.asked = asked
         self.is_tool = is_tool
         self.is_stream = is_stream(body)
