@@ -7,7 +7,8 @@ import linecook
 from tests.blocks import ROOT
 
 NEWS = ROOT / "newsfragments"
-KINDS = {kind["directory"] for kind in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]["type"]}
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]
+KINDS = {kind["directory"] for kind in SETTINGS["type"]}
 
 
 def test_a_piece_of_news_has_an_issue_a_known_kind_and_a_sentence() -> None:

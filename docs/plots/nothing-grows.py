@@ -1,7 +1,7 @@
 """Half an hour of trouble: memory, threads, descriptors and processes of one program, and what it keeps at rest.
 
-``python docs/plots/nothing-grows.py FILE`` draws what ``make soak`` has kept in FILE (build/soak.csv); without it, half an
-hour is soaked first.
+``python docs/plots/nothing-grows.py FILE`` draws what ``make soak`` has kept in FILE (build/soak.csv); without it, half
+an hour is soaked first.
 """
 
 from __future__ import annotations
