@@ -75,9 +75,7 @@ def judge(samples: Samples, figures: Sequence[Figure] = FIGURES) -> list[Verdict
     return [_judged(points(samples, figure.name), figure) for figure in figures]
 
 
-def points(
-    samples: Samples, name: str, warm_up: float = WARM_UP, bin_s: float = BIN_S
-) -> list[tuple[float, float]]:
+def points(samples: Samples, name: str, warm_up: float = WARM_UP, bin_s: float = BIN_S) -> list[tuple[float, float]]:
     """Return the medians of *name*, of *bin_s* seconds each, by time in seconds, after the warm-up."""
     begin = warm_up * max(sample["seconds"] for sample in samples)
     bins: dict[int, list[Mapping[str, float]]] = {}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.callframe import CallFrame
 from .._core.context import current_frame, frame_here
+from .._core.meter import name_of_code
 from .._core.outcome import Cancelled, Ok, Outcome
 from ..tools.direct import is_direct
 from ..tools.tool import Options, Tool
@@ -57,9 +58,9 @@ class Chunk:
 class InTurn:
     """Runs a body for each value of a chunk; each in a context of its own, as if it had come alone."""
 
-    def __init__(self, body: Callable[[Any], Any], counted_as: str) -> None:
+    def __init__(self, body: Callable[[Any], Any]) -> None:
         self.body = body
-        self.counted_as = counted_as
+        self.counted_as = name_of_code(body)  # as the tool whose bodies they are
         self.__name__ = getattr(body, "__name__", type(body).__name__)
         self.__qualname__ = getattr(body, "__qualname__", self.__name__)
         self.__module__ = getattr(body, "__module__", __name__)
@@ -96,7 +97,7 @@ class Chunking(Station):
     def __init__(self, line: Line, stage: Work, before: int) -> None:
         super().__init__(line, stage, before)
         tool = unbound(stage.tool)
-        self._in_turn = InTurn(stage.tool.body, tool.counted_as)
+        self._in_turn = InTurn(stage.tool.body)
         self._chunks: Tool[[Chunk], list[tuple[bool, Any]]] = Tool(
             self._in_turn, Options(lane="thread", priority=tool.priority), is_tool=True
         )
