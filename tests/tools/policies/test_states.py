@@ -1,6 +1,8 @@
 """A tool's limits stand in one order; each call finds what counts them, by runtime and key."""
 
 import asyncio
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -8,7 +10,7 @@ from linecook import Limit, gather, tool
 from linecook._runtime import current
 from linecook.errors import UsageError
 from linecook.testing import VirtualClock
-from linecook.tools.policies.states import in_order
+from linecook.tools.policies.states import MOST_LIMITS, in_order
 
 
 async def test_each_key_has_a_limit_of_its_own(clock: VirtualClock) -> None:
@@ -42,6 +44,36 @@ async def test_a_key_that_no_tool_has_or_that_is_none_is_named(clock: VirtualClo
 
     with pytest.raises(UsageError, match=r"gave \['u'\], which can't be a key"):
         await listed("u")
+
+
+@pytest.mark.slow
+async def test_limits_made_anew_for_each_request_are_bounded_and_a_busy_one_is_kept(clock: VirtualClock) -> None:
+    @tool(limit=Limit("1-1-4", name="busy"))
+    async def waits() -> None:
+        await asyncio.sleep(100)
+
+    async def request(number: int, bound: Limit | int) -> int:
+        @tool(limit=bound)
+        async def look_up() -> int:
+            return number
+
+        return await look_up()
+
+    under_way = asyncio.create_task(_all(waits() for _ in range(2)))
+    await asyncio.sleep(0.5)
+    for number in range(MOST_LIMITS):
+        bounds = (4, Limit(4, per_second=1000), Limit(1, key=lambda: "a"))
+        assert [await request(number, bound) for bound in bounds] == [number] * 3
+        await asyncio.sleep(0.01)
+    assert len(current().limits) <= MOST_LIMITS
+    shown = current().statistics()["limits"]
+    assert [figures["in_flight"] for name, figures in shown.items() if "busy" in name] == [1]
+    await under_way
+    assert clock.time() == pytest.approx(200, abs=0.01)
+
+
+async def _all(calls: Iterable[Any]) -> None:
+    await gather(calls)
 
 
 @pytest.mark.slow

@@ -75,6 +75,10 @@ class Keyed(Generic[K]):
             del self._kept[oldest]
             self.forgotten += 1
 
+    def is_idle(self) -> bool:
+        """Say whether none of them is busy, or remembers anything."""
+        return all(kept.is_idle() for kept in self._kept.values())
+
     def retuned(self) -> None:
         """Tell all of them that the limit has other figures."""
         for kept in list(self._kept.values()):

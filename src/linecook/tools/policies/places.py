@@ -148,6 +148,10 @@ class Places:
 
     # -- looking and retuning ----------------------------------------------------------------------------------------
 
+    def is_idle(self) -> bool:
+        """Say whether it could be made anew and nobody would know."""
+        return not (self.taken or self.room.waiting) and self._now() >= self._paused_until
+
     def retuned(self) -> None:
         """Take the limit's figures over; who is in flight stays."""
         before, self._tuned = self._tuned, _bound_of(self._limit)

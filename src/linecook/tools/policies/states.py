@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Hashable, Sequence
+from itertools import islice
 from typing import Any, cast
 
 from ..._core.callframe import CallFrame
@@ -29,14 +30,31 @@ def in_order(limits: Limit | Sequence[Limit] | None) -> list[Limit]:
 
 State = Places | Door | Keyed[Door]
 
+MOST_LIMITS = 1000
+_LOOKS = 8  # limits that are looked at for one to forget
+
 
 def state_of(limit: Limit, runtime: Runtime) -> State:
-    """Return what counts *limit* in *runtime*, made on first use."""
+    """Return what counts *limit* in *runtime*, made on first use.
+
+    Most limits are written once, in a module. Those made anew for each request would fill the runtime: beyond 1,000 one
+    that could be made anew, and nobody would know, is forgotten.
+    """
     state: State | None = runtime.limits.get(limit)
     if state is None:
+        if len(runtime.limits) >= MOST_LIMITS:
+            _forget_one(runtime.limits)
         state = runtime.limits[limit] = _new_state(limit, runtime)
         limit.states[state] = asyncio.get_running_loop()
     return state
+
+
+def _forget_one(limits: dict[Limit, State]) -> None:
+    for limit in list(islice(limits, _LOOKS)):
+        state = limits.pop(limit)
+        if state.is_idle():
+            return
+        limits[limit] = state  # at the end: the others are looked at first next time
 
 
 def _new_state(limit: Limit, runtime: Runtime) -> State:
