@@ -49,7 +49,9 @@ def draw(samples: Sequence[soak.Sample]) -> list[list[str]]:
         panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=9)
     save(__file__, made, "memory, threads, descriptors and processes over half an hour: flat after the warm-up")
     rows, _ = soak.table(samples)
-    return [row[:-1] for row in rows]
+    calls = [sample["calls"] for sample in samples]
+    before = [sample["calls"] for sample in samples if sample["seconds"] <= end * 60 * flat.WARM_UP]
+    return [*(row[:-1] for row in rows), ["calls made so far", f"{before[-1]:,.0f}", f"{calls[-1]:,.0f}", "", ""]]
 
 
 def line(panel: object, samples: Sequence[soak.Sample], name: str, says: str, color: str) -> None:
