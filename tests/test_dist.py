@@ -169,9 +169,7 @@ def test_a_tool_runs_in_a_process_of_the_installed_package(installed: Path, tmp_
     assert Path(file).is_relative_to(installed.parent)
 
 
-@pytest.mark.parametrize(
-    "command", [["linecook"], ["python", "-m", "linecook"]], ids=["linecook", "python -m linecook"]
-)
+@pytest.mark.parametrize("command", ["linecook", "python -m linecook"])
 def test_the_command_line_runs(command: str, installed: Path, tmp_path: Path) -> None:
     first, *others = command.split()
     said = [str(installed / first), *others]
