@@ -30,12 +30,12 @@ class CPUClocks:
 
     def _learn(self, ident: int) -> bool:
         """Find the thread's number; True when there is one."""
-        if len(self._numbers) > 4096:  # threads that ended long ago
-            self._numbers.clear()
-        self._numbers.pop(ident, None)
-        for thread in threading.enumerate():
-            if thread.ident == ident and thread.native_id is not None:
-                self._numbers[ident] = thread.native_id
+        alive = {thread.ident: thread.native_id for thread in threading.enumerate()}
+        # Those that have ended are forgotten: in a program whose threads come and go the table would grow all day.
+        self._numbers = {known: number for known, number in self._numbers.items() if alive.get(known) == number}
+        number = alive.get(ident)
+        if number is not None:
+            self._numbers[ident] = number
         return ident in self._numbers
 
     def _read(self, number: int | None) -> float | None:
