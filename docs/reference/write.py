@@ -49,7 +49,7 @@ HANDED_OUT = {
     "linecook.pipeline.pipeline": "Run",
     "linecook.pipeline.byinput": "InputOutcome",
     "linecook.pipeline.statistics": "PipelineStatistics StageStatistics",
-    "linecook.pipeline.deadletter": "DeadLetter",
+    "linecook.pipeline.dead_item": "DeadItem",
     "linecook._runtime.install": "Installed",
     "linecook.state.shared": "Seen",
     "linecook.state.edits": "Edit Draft",

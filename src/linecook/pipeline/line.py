@@ -18,7 +18,7 @@ from ..tools.completed import tell_left
 from ..tools.fanout_frame import FanOutFrame
 from .byinput import InputOutlet, Ticket, ticket_of
 from .chunking import Chunking, can_be_chunked
-from .deadletter import DeadLetter
+from .dead_item import DeadItem
 from .gathering import Batching, Grouping, Runs
 from .item import Item
 from .node import Node, Outlet
@@ -59,7 +59,7 @@ class Line:
         self.max_bytes = recipe.max_bytes
         self.is_running = True
         self.error: BaseException | None = None
-        self.dead: list[DeadLetter] = []
+        self.dead: list[DeadItem] = []
         self.dead_count = self.depth = 0
         self._dead_letters = recipe.dead_letters
         self._others = 0
@@ -185,7 +185,7 @@ class Line:
 
     def set_aside(self, item: Item, stage: str, error: Exception) -> None:
         """Keep *item*, which failed in *stage*, as a dead letter."""
-        letter = DeadLetter(item.value, item.origin, stage, error, item.tries)
+        letter = DeadItem(item.value, item.origin, stage, error, item.tries)
         self.dead_count += 1
         if self._by_input and isinstance(item.split, Ticket):  # all of an input: an outcome must say so
             item.split.error = item.split.error or error

@@ -12,7 +12,7 @@ from .._core.deadline import check_seconds
 from .._core.errors import UsageError
 from ..tools.policies.limit import check_count
 from ..tools.policies.retry import Retry
-from .deadletter import DeadLetter, sink_for
+from .dead_item import DeadItem, sink_for
 from .recipe import MAX_BYTES, Input, Recipe, check_groups, check_source, is_spread
 from .stages import Batches, Groups, OnError, Stage, Workers, work
 
@@ -232,7 +232,7 @@ class Pipeline(Generic[T]):
         return None if self._latest is None else self._latest.statistics()
 
     @property
-    def dead_letters(self) -> list[DeadLetter]:
+    def dead_letters(self) -> list[DeadItem]:
         """What the run that was begun last has set aside: the first 1,000, unless ``dead_letters=`` took them."""
         return [] if self._latest is None else self._latest.dead
 
@@ -332,7 +332,7 @@ def pipeline(
         None: 64 MiB.
       grace: seconds that cancelled calls have for their clean-up. None: 0.5.
       dead_letters: where items go that a stage with ``on_error="skip"`` could not do: a list, or a plain function of
-        one ``DeadLetter``. None: the first 1,000 are kept as ``pipe.dead_letters``.
+        one ``DeadItem``. None: the first 1,000 are kept as ``pipe.dead_letters``.
 
     Raises:
       UsageError, TypeError, ValueError: something makes no sense; the message names it.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import UsageError
-from .deadletter import DeadLetter
+from .dead_item import DeadItem
 from .stages import Batches, Groups, Stage, Work
 
 MAX_BYTES = 64 * 2**20
@@ -55,7 +55,7 @@ class Recipe:
     stages: tuple[Stage, ...]
     max_bytes: int
     grace: float
-    dead_letters: Callable[[DeadLetter, list[DeadLetter]], None]
+    dead_letters: Callable[[DeadItem, list[DeadItem]], None]
 
 
 def check_source(source: object) -> None:

@@ -12,7 +12,7 @@ KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadItem:
     """An item that a stage with ``on_error="skip"`` could not do.
 
     Attributes:
@@ -30,13 +30,13 @@ class DeadLetter:
     tries: int
 
 
-def keep(letter: DeadLetter, kept: list[DeadLetter]) -> None:
+def keep(letter: DeadItem, kept: list[DeadItem]) -> None:
     """Keep the first thousand for ``statistics``' reader; the others are counted."""
     if len(kept) < KEPT:
         kept.append(letter)
 
 
-def sink_for(asked: Any) -> Callable[[DeadLetter, list[DeadLetter]], None]:
+def sink_for(asked: Any) -> Callable[[DeadItem, list[DeadItem]], None]:
     """Return what takes dead letters: ``keep``, a list's ``append``, or a function.
 
     Raises:
@@ -48,7 +48,7 @@ def sink_for(asked: Any) -> Callable[[DeadLetter, list[DeadLetter]], None]:
     if not callable(take):
         raise TypeError(f"dead_letters= of a pipeline must be a list or a function of one letter, not {asked!r}")
 
-    def give(letter: DeadLetter, _kept: list[DeadLetter]) -> None:
+    def give(letter: DeadItem, _kept: list[DeadItem]) -> None:
         take(letter)
 
     return give
