@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from linecook import agent, pipeline
-from linecook.errors import BodyExited
+from linecook import Runtime, agent, pipeline
+from linecook.errors import BodyExited, Interrupted
 from linecook.pipeline.pulled import CHUNK
 
 
@@ -108,3 +108,26 @@ async def test_a_pull_that_somebody_cancels_ends_it() -> None:
             for task in asyncio.all_tasks():
                 if "_pull_once" in repr(task):
                     task.cancel()
+
+
+async def test_a_drain_closes_the_generator_before_it_is_told() -> None:
+    """Found by exploring: nobody waited for that, so the loop ended in the middle of the generator's clean-up."""
+    closed: list[bool] = []
+
+    def numbers() -> Iterator[int]:
+        try:
+            yield from range(10**6)
+        finally:
+            time.sleep(0.05)
+            closed.append(True)
+
+    async with Runtime(stall=None) as runtime:
+        made = pipeline(numbers()).map(same, workers=1)
+        async with made as results:
+            await anext(results)
+            await asyncio.sleep(0.02)  # the pull has ended: there is no room for more
+            runtime.drain()
+            with pytest.raises(Interrupted):
+                async for _ in results:
+                    pass
+            assert closed == [True]

@@ -295,6 +295,7 @@ class Line:
             await self.see_end()
             raise self.error
         if self._was_interrupted:
+            await self.see_end()  # of a generator that is being closed, on a thread
             raise Interrupted(
                 f"shutdown came after {getattr(self.nodes[0], 'count', 0)} items of the pipeline's input; "
                 f"what was inside has been finished: {self.outlet.count} came out"
