@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from linecook import Runtime, agent, pipeline
+from linecook import Runtime, agent, pipeline, tool
 from linecook.errors import BodyExited, Interrupted
 from linecook.pipeline.pulled import CHUNK
 
@@ -131,3 +131,31 @@ async def test_a_drain_closes_the_generator_before_it_is_told() -> None:
                 async for _ in results:
                     pass
             assert closed == [True]
+
+
+async def test_a_generator_is_closed_though_no_thread_of_the_lane_comes_free() -> None:
+    """Found by exploring: the job that was to close it was given up after its grace, and nobody closed it."""
+    loop, never, closed = asyncio.get_running_loop(), threading.Event(), asyncio.Event()
+
+    def numbers() -> Iterator[bytes]:
+        try:
+            while True:
+                yield bytes(1000)
+        finally:
+            loop.call_soon_threadsafe(closed.set)
+
+    @tool
+    def block() -> None:
+        never.wait(20)
+
+    source = numbers()  # held here, so that it isn't just dropped
+    async with Runtime(stall=None, threads=1, max_threads=1):
+        async with pipeline(source, max_bytes=1000, grace=0.02) as results:
+            await anext(results)
+            await asyncio.sleep(0.02)
+            blocking = asyncio.create_task(block())
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await closed.wait()
+        never.set()
+        await blocking

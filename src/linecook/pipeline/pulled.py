@@ -128,9 +128,14 @@ class PulledSource(Source):
             self._pulling.cancel(reason)
         if self._puller.leave():
             self._closing = self._line.loop.create_task(self._close_it(), context=self._context.copy())
+            self._closing.add_done_callback(self._closed)
 
     async def _close_it(self) -> None:
         await self._close()
+
+    def _closed(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or task.exception() is not None:  # no thread of the lane was free for it in time
+            self._puller.close_beside_the_lane()
 
     def tasks(self) -> Iterable[asyncio.Task[Any]]:
         found: tuple[asyncio.Task[Any] | None, ...] = (self._pulling, self._closing)
@@ -157,7 +162,7 @@ class Puller:
         self._tell = tell
         self._iterator: Iterator[Any] | None = None
         self._lock = threading.Lock()
-        self._pulling = self._left = False
+        self._pulling = self._left = self._closing = False
 
     def pull(self) -> bool:
         """Read one item at least, unless the end has come; returns whether it has."""
@@ -197,9 +202,16 @@ class Puller:
 
     def close(self) -> None:
         """Close a generator, whose clean-up may block; an open file is its owner's to close."""
-        if not inspect.isgenerator(self._iterator):
-            return
+        with self._lock:
+            if self._closing or not inspect.isgenerator(self._iterator):
+                return
+            self._closing = True
         try:
             self._iterator.close()
         except Exception:
             _log.warning("closing the input %r of a pipeline failed", self._source, exc_info=True)
+
+    def close_beside_the_lane(self) -> None:
+        """Close it on a thread made for that, unless one has begun to: whatever becomes of the lane, it is closed."""
+        if not self._closing:
+            threading.Thread(target=self.close, name="linecook-close", daemon=True).start()

@@ -159,7 +159,8 @@ async def a_reader_that_is_cancelled_meanwhile() -> None:
 async def a_lazy_source() -> None:
     belt = Belt(most=1)
     async with Runtime() as runtime:
-        reading = asyncio.create_task(pipeline(belt.shelf("a")).into(belt.out))
+        shelf = belt.shelf("a")  # held here, so that it isn't just dropped
+        reading = asyncio.create_task(pipeline(shelf).into(belt.out))
         await outside("the drain")
         runtime.drain()
         await asyncio.wait([reading])

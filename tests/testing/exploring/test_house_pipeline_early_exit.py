@@ -148,7 +148,20 @@ async def outcomes_left_early() -> None:
 
 async def a_generator_in_the_middle_of_a_pull() -> None:
     belt = Belt(most=1)
-    async with pipeline(belt.shelf("ab")).map(belt.cook_at_once, workers=1) as dishes:
+    shelf = belt.shelf("ab")  # held here, so that it isn't just dropped
+    async with pipeline(shelf).map(belt.cook_at_once, workers=1) as dishes:
+        async for dish in dishes:
+            belt.out.append(dish)
+            break
+    await belt.wait_closed()
+    await all_handed_on()
+    assert belt.is_told(ended=False)
+
+
+async def a_generator_between_two_pulls() -> None:
+    belt = Belt()
+    shelf = belt.shelf(["a" * 100, "b" * 100])  # a pull brings one of them
+    async with pipeline(shelf, max_bytes=100) as dishes:
         async for dish in dishes:
             belt.out.append(dish)
             break
@@ -159,7 +172,8 @@ async def a_generator_in_the_middle_of_a_pull() -> None:
 
 async def a_generator_whose_reader_is_cancelled() -> None:
     belt = Belt(most=1)
-    await cancelled_at_some_moment(pipeline(belt.shelf("a")).collect())
+    shelf = belt.shelf("a")
+    await cancelled_at_some_moment(pipeline(shelf).collect())
     await belt.wait_closed()
     await all_handed_on()
     assert belt.is_told(ended=False)
@@ -174,7 +188,7 @@ PROGRAMS = [
     left_with_ordered_results_unsent, left_between_stages, left_while_pieces_are_made,
     cancelled_while_all_buffers_are_full, cancelled_while_it_collects, under_a_deadline, dropped_without_a_word,
     an_inner_pipeline_goes_with_the_outer_one, outcomes_left_early, a_generator_in_the_middle_of_a_pull,
-    a_generator_whose_reader_is_cancelled,
+    a_generator_between_two_pulls, a_generator_whose_reader_is_cancelled,
 ]  # fmt: skip
 
 

@@ -56,6 +56,25 @@ async def nobody_joins_a_batch_whose_time_has_come() -> None:
     assert [dish for batch in batches for dish in batch] == list(came) == list("abcd")
 
 
+async def a_batch_that_waits_for_room_needs_no_other_item() -> None:
+    served = asyncio.Event()
+
+    async def deliveries() -> AsyncIterator[str]:
+        for dish in "abcd":
+            yield dish
+            await asyncio.sleep(2)
+        await served.wait()
+
+    async def serve(batch: list[str]) -> list[str]:
+        await (asyncio.sleep(100) if batch == ["a"] else outside())
+        if batch == ["d"]:  # whose time came when one was served and two waited: all the room there is
+            served.set()
+        return batch
+
+    made = pipeline(deliveries()).batch(9, wait=1).map(serve, workers=1)
+    assert await made.collect() == [["a"], ["b"], ["c"], ["d"]]
+
+
 async def batches_left_early() -> None:
     belt = Belt(most=2)
     reading = pipeline(belt.deliveries("abc")).map(belt.cook, workers=2).batch(2, wait=1).collect()
@@ -142,7 +161,8 @@ async def runs_of_a_key() -> None:
 
 PROGRAMS = [
     batches_after_a_stage, batches_that_wait_a_second, batches_that_wait_for_room,
-    nobody_joins_a_batch_whose_time_has_come, batches_left_early, whole_again, whole_without_what_was_lost,
+    nobody_joins_a_batch_whose_time_has_come, a_batch_that_waits_for_room_needs_no_other_item, batches_left_early,
+    whole_again, whole_without_what_was_lost,
     a_whole_that_breaks, groups_in_groups, groups_left_early, runs_of_a_key,
 ]  # fmt: skip
 

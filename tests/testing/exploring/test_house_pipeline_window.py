@@ -49,6 +49,20 @@ async def a_slow_sink_holds_up_a_stage() -> None:
     assert belt.is_told()
 
 
+async def what_is_under_way_takes_room() -> None:
+    belt = Belt(inside=7)  # three before each stage, those that are washed among the sink's, and the sink's own
+
+    async def wash(dish: str) -> str:
+        return await outside(dish) if dish in "de" else dish
+
+    async def serve(dish: str) -> None:
+        await (belt.cook(dish) if dish == "a" else belt.cook_at_once(dish))
+        belt.out.append(dish)
+
+    assert await pipeline(belt.crate("abcdefghij")).map(wash, workers=2).into(serve) == 10
+    assert belt.is_told()
+
+
 async def a_slow_reader_holds_up_the_source() -> None:
     belt = Belt(inside=16 + 1)  # the output's sixteen, and what is on its way into it
     async with pipeline(belt.crate("abcdefghijklmnopqrst")) as dishes:
@@ -120,9 +134,9 @@ async def a_pipeline_in_a_pipeline() -> None:
 
 PROGRAMS = [
     one_stage, two_stages, a_slow_sink_holds_up_the_source, a_slow_sink_holds_up_a_stage,
-    a_slow_reader_holds_up_the_source, bytes_are_bounded_too, an_async_source_waits_for_room, a_slow_async_source,
-    a_lazy_source_is_pulled_on_a_thread, a_lazy_source_waits_for_room,
-    a_filter_loses_what_it_should_and_nothing_else, a_pipeline_in_a_pipeline,
+    what_is_under_way_takes_room, a_slow_reader_holds_up_the_source, bytes_are_bounded_too,
+    an_async_source_waits_for_room, a_slow_async_source, a_lazy_source_is_pulled_on_a_thread,
+    a_lazy_source_waits_for_room, a_filter_loses_what_it_should_and_nothing_else, a_pipeline_in_a_pipeline,
 ]  # fmt: skip
 
 
