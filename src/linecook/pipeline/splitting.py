@@ -33,7 +33,9 @@ class Splitting(Station):
         self.together: Grouping | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()  # for room after it
         self._splits: dict[int, Split] = {}  # of the items under way, by place
+        self._now = monotonic if self._on_virtual_time is None else self.loop.time
         self._waits_began: dict[asyncio.Future[None], float] = {}
+        self._waited = 0.0  # for room, or for a turn
         self._turns: dict[int, asyncio.Future[None]] = {}  # for those before them to have sent everything, by place
 
     def _room_after(self) -> int:
@@ -116,15 +118,16 @@ class Splitting(Station):
 
     async def _wait(self, news: asyncio.Future[None]) -> None:
         """Wait for *news*: time in which its worker isn't busy."""
-        self._waits_began[news] = monotonic()
+        self._waits_began[news] = self._now()
         try:
             await news
         finally:
-            self.busy -= monotonic() - self._waits_began.pop(news)
+            self._waited += self._now() - self._waits_began.pop(news)
 
     def busy_so_far(self) -> float:
-        now = monotonic()
-        return super().busy_so_far() - sum(now - began for began in self._waits_began.values())
+        now = self._now()
+        waited = self._waited + sum(now - began for began in self._waits_began.values())
+        return max(0.0, super().busy_so_far() - waited)
 
     def on_room(self) -> None:
         assert self.after is not None

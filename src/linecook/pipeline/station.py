@@ -19,6 +19,7 @@ from ..tools.fanout import FanOut
 from .item import Item, lose, size_of
 from .node import Node
 from .stages import WORKERS, Work, unbound
+from .under_way import under_way_on
 
 if TYPE_CHECKING:
     from .line import Line
@@ -41,7 +42,8 @@ class Station(FanOut, Node):
       bytes: their size, as far as it is known.
       done, failed: items that ended here.
       busy: seconds in which bodies ran, summed over workers.
-      waits: seconds by why nothing more was under way: ``"starved"`` (nothing to do), ``"blocked"`` (no room after).
+      waits: seconds by why nothing more was under way: ``"starved"`` (nothing to do), ``"blocked"`` (no room after),
+        ``"late"`` (results wait for an earlier one), ``""`` (all workers are taken).
     """
 
     def __init__(self, line: Line, stage: Work, before: int) -> None:
@@ -57,7 +59,7 @@ class Station(FanOut, Node):
         self.bytes = 0
         self.done = self.failed = 0
         self.busy = 0.0
-        self.waits = {"starved": 0.0, "blocked": 0.0, "": 0.0}
+        self.waits = {"starved": 0.0, "blocked": 0.0, "late": 0.0, "": 0.0, "over": 0.0}
         self._waits_for = "starved"
         self._since = line.now()
         self._ended = self._told = self._goes_on_soon = False
@@ -66,6 +68,9 @@ class Station(FanOut, Node):
         self._arrived = self._sent = 0
         self._most_bytes = line.max_bytes
         super().__init__(self.name, (), self.workers, self._on_end, line.grace)
+        self._on_virtual_time = under_way_on(self.loop) if stage.tool.lane == "loop" else None
+        if self._on_virtual_time is not None:
+            self.running = self._on_virtual_time
         self.feeding, self.draining = True, False  # what is inside when the runtime drains is worked off
         self.on_over(self._over)
 
@@ -129,7 +134,7 @@ class Station(FanOut, Node):
                 break
             if self._room_after() <= 0 and not (self._is_next(inbox[0]) and self._has_some_room()):
                 self._want_room()
-                self._note("blocked")
+                self._note("late" if self._late and self._has_some_room() else "blocked")
                 return
             item = inbox.popleft()
             self.bytes -= item.size
@@ -144,7 +149,7 @@ class Station(FanOut, Node):
                     return
         if self._ended and not inbox and self.feeding:
             self.exhausted, self.feeding = True, False
-        self._note("starved" if not inbox and len(running) < self.workers else "")
+        self._note("" if len(running) >= self.workers else "late" if inbox else "starved")
 
     def _is_next(self, item: Item) -> bool:
         """Say whether the results behind it wait for *item*: it was begun before, and lost its worker."""
@@ -285,7 +290,7 @@ class Station(FanOut, Node):
     def _over(self) -> None:
         if not self._told and self.exhausted and self.stopping is None:
             self._told = True
-            self._note("")
+            self._note("over")
             assert self.after is not None
             self.after.input_ended()
 
@@ -306,6 +311,8 @@ class Station(FanOut, Node):
 
     def busy_so_far(self) -> float:
         """Return the seconds of ``busy``, with those of bodies under way."""
+        if self._on_virtual_time is not None:
+            return self._on_virtual_time.seconds()
         return self.busy + sum(call.seconds_running() for call in self.running)
 
 

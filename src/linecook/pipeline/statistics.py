@@ -26,6 +26,8 @@ class StageStatistics:
       busy: how much of its workers was used (of a process stage: of the CPUs, where it has more workers than those).
       starved: share of the time in which it could have begun another item, and had none.
       blocked: share of the time in which it had one, and no room for the result.
+      late: share of the time in which it had one, and an ``ordered`` result that was late held up too many behind it.
+      taken: share of the time in which all of its workers were taken. What is missing to the whole: it had ended.
     """
 
     name: str
@@ -38,11 +40,13 @@ class StageStatistics:
     busy: float
     starved: float
     blocked: float
+    late: float = 0.0
+    taken: float = 0.0
 
     @property
     def waits(self) -> float:
         """Share of the time in which its workers were all taken, and no body ran: they waited for a limit or a lane."""
-        return max(0.0, 1.0 - self.starved - self.blocked - self.busy)
+        return max(0.0, self.taken - self.busy)
 
     def __str__(self) -> str:
         return (
@@ -71,23 +75,22 @@ class PipelineStatistics:
 
     @property
     def bottleneck(self) -> StageStatistics | None:
-        """The stage that the others wait for; None when none is half busy: then it's the source, or the reader."""
-        busiest = max(self.stages, key=lambda stage: stage.busy - stage.blocked, default=None)
-        return busiest if busiest is not None and busiest.busy >= 0.5 else None
+        """The stage that the others wait for: busy, or with all workers taken, or held up by a late result.
+
+        None when no stage is that for half of the time: then it's the source, or the reader.
+        """
+        slowest = max(self.stages, key=lambda stage: (_held(stage) - stage.blocked, stage.busy), default=None)
+        return slowest if slowest is not None and _held(slowest) >= 0.5 else None
 
     def in_words(self) -> str:
-        """Return one sentence: who is the bottleneck, and what that does to the others."""
+        """Return one sentence: who is the bottleneck, why, and what that does to the others."""
         slow = self.bottleneck
         if slow is None:
-            full = max(self.stages, key=lambda stage: stage.waits, default=None)
-            if full is not None and full.waits >= 0.5:
-                return (
-                    f"the stage {full.name} is the bottleneck: its workers are all taken, and {percent(full.waits)} of "
-                    f"the time wait for a limit of its tool, or for a place on lane {full.lane}"
-                )
             blocked = [stage for stage in self.stages if stage.blocked >= 0.5]
             who = "whoever reads the results" if blocked and blocked[-1] is self.stages[-1] else "the source"
             return f"no stage is half busy: {who} sets the pace"
+        if slow.busy < max(slow.waits, slow.late):
+            return f"the stage {slow.name} is the bottleneck: {_why_held(slow)}"
         upstream = self.stages[: self.stages.index(slow)]
         held = max((stage.blocked for stage in upstream), default=0.0)
         told = f", upstream blocked {percent(held)} of the time" if upstream else ""
@@ -99,6 +102,17 @@ class PipelineStatistics:
             self.in_words(),
         ]
         return "\n".join([*lines, *map(str, self.stages)])
+
+
+def _held(stage: StageStatistics) -> float:
+    return max(stage.busy, stage.taken, stage.late)
+
+
+def _why_held(stage: StageStatistics) -> str:
+    if stage.late > stage.waits:
+        return f"{percent(stage.late)} of the time results wait for a slow one before them, for it is ordered"
+    place = f", or for a place on lane {stage.lane}" if stage.lane in ("thread", "process") else ""
+    return f"its workers are all taken, and {percent(stage.waits)} of the time wait for a limit of its tool{place}"
 
 
 def percent(share: float) -> str:
@@ -122,5 +136,5 @@ def _of_station(station: Station, seconds: float) -> StageStatistics:
     return StageStatistics(
         station.name, lane, station.workers, len(station.running), len(station.inbox), station.done, station.failed,
         min(1.0, station.busy_so_far() / (seconds * slots)), min(1.0, waits["starved"] / seconds),
-        min(1.0, waits["blocked"] / seconds),
+        min(1.0, waits["blocked"] / seconds), min(1.0, waits["late"] / seconds), min(1.0, waits[""] / seconds),
     )  # fmt: skip
