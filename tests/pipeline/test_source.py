@@ -7,6 +7,7 @@ import pytest
 
 from linecook import Runtime, agent, as_completed, pipeline, tool
 from linecook.errors import BodyExited, Interrupted, UsageError
+from linecook.testing import VirtualClock
 
 
 @agent
@@ -166,6 +167,40 @@ async def test_a_pipeline_that_reads_a_run_of_another_loses_nothing_when_the_run
             await reading
     assert len(out) >= 3
     assert out == list(range(len(out)))
+
+
+@pytest.mark.parametrize("kind", ["hangs in its clean-up", "swallows the request", "fails when it was left"])
+async def test_a_source_that_does_not_end_cannot_keep_a_drain_from_its_end(
+    kind: str, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was waited for without end once, as nothing else is."""
+    never = asyncio.Event()
+
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+        try:
+            await never.wait()
+        finally:
+            if kind != "swallows the request":
+                await asyncio.sleep(20)
+            if kind == "fails when it was left":
+                raise OSError("too late")
+            yield 3
+            yield 4
+
+    out: list[int] = []
+    async with Runtime(stall=None) as runtime:
+        reading = asyncio.ensure_future(pipeline(numbers()).map(same, ordered=True).into(out))
+        await asyncio.sleep(1)
+        began = clock.time()
+        runtime.drain()
+        with pytest.raises(Interrupted):
+            await reading
+        assert clock.time() - began < 5
+    assert out == ([1, 2, 3] if kind == "swallows the request" else [1, 2])
+    await asyncio.sleep(60)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_source_that_fails_when_it_is_closed_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -13,6 +13,7 @@ from .._core.callframe import CallFrame
 from .._core.endings import EXITS
 from .._core.errors import Interrupted
 from .._core.supervise import supervisor_of
+from .._core.timers import timers_of
 from ..tools.inputs import ending_of
 from .item import Item
 from .node import Node
@@ -167,7 +168,10 @@ class AsyncSource(Source):
             elif self._line.is_running:  # by somebody else
                 self._fail(error)
         except BaseException as error:
-            self._fail(error)
+            if self.has_ended:  # it was left when it would not end
+                _log.warning("the input %r of a pipeline failed after it was left", self._iterator, exc_info=error)
+            else:
+                self._fail(error)
         else:
             self._end()
 
@@ -179,7 +183,11 @@ class AsyncSource(Source):
                     value = await anext(self._iterator)
                 except StopAsyncIteration:
                     return
+                if self.has_ended:
+                    return
                 self._give(value)
+                if self._draining and not self._drains_itself:  # it swallowed the request to end
+                    return
         except Interrupted:
             if not (self._drains_itself and self._draining):
                 raise
@@ -216,6 +224,14 @@ class AsyncSource(Source):
             self._end()
         elif not self._drains_itself:  # else it ends by itself, when what is inside has come out
             self._task.cancel("shutdown")
+            loop = self._line.loop
+            timers_of(loop).at(loop.time() + self._line.grace, AsyncSource._leave_late, self)
+
+    def _leave_late(self) -> None:
+        """Wait no longer for an input that doesn't end: what is inside must come out."""
+        if not self.has_ended and self._line.is_running:
+            self.leave()
+            self._end()
 
     def stop(self, reason: str) -> None:
         if self._task is not None:
