@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from linecook import Runtime, agent, pipeline, tool
+from linecook import Runtime, agent, budget, charge, pipeline, tool
 from linecook.errors import BodyExited, Interrupted
 from linecook.pipeline.pulled import CHUNK
 
@@ -95,6 +95,44 @@ async def test_an_item_that_was_read_does_not_wait_for_the_next() -> None:
         assert await anext(results) == 1
         go_on.set()
         assert await anext(results) == 2
+
+
+async def test_an_agent_that_may_call_certain_tools_may_read_a_lazy_input() -> None:
+    """It was refused once, as a call of a tool named "pull"; so was the closing of the generator."""
+    closed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    @tool
+    async def fetch(number: int) -> int:
+        return number
+
+    def numbers() -> Iterator[int]:
+        try:
+            yield from range(10**6)
+        finally:
+            loop.call_soon_threadsafe(closed.set)
+
+    source = numbers()
+
+    @agent(tools=[fetch])
+    async def reader() -> int:
+        async with pipeline(source).map(fetch, workers=1) as results:
+            return await anext(results)
+
+    assert await reader() == 0
+    async with asyncio.timeout(20):
+        await closed.wait()
+
+
+async def test_reading_a_lazy_input_is_no_call_of_a_budget_but_what_it_charges_counts() -> None:
+    def numbers() -> Iterator[int]:
+        for number in range(3):
+            charge(usd=0.25)
+            yield number
+
+    with budget(calls=3, usd=1.0) as spent:
+        assert len(await pipeline(numbers()).map(same).collect()) == 3
+        assert (spent.left.calls, spent.left.usd) == (0, 0.25)
 
 
 async def test_a_pull_that_somebody_cancels_ends_it() -> None:

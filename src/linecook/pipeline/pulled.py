@@ -15,14 +15,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._core.account import Account
+from ..tools.direct import DirectCall
 from ..tools.tool import Options, Tool
 from .item import size_of
 from .source import BURST, Source, leave_to_supervisor
 
 if TYPE_CHECKING:
     from .line import Line
+
+T = TypeVar("T")
 
 _log = logging.getLogger("linecook")
 
@@ -38,8 +42,8 @@ class PulledSource(Source):
         super().__init__(line)
         self._read: deque[Any] = deque()
         self._puller = Puller(source, line.max_bytes, self._read, self._tell)
-        self._pull: Tool[[], bool] = Tool(self._puller.pull, Options(lane="thread"), is_tool=True)
-        self._close: Tool[[], None] = Tool(self._puller.close, Options(lane="thread"), is_tool=True)
+        self._pull = _on_a_thread(self._puller.pull)
+        self._close = _on_a_thread(self._puller.close)
         self._context = copy_context()
         self._pulling: asyncio.Task[bool] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -143,6 +147,21 @@ class PulledSource(Source):
 
     def leave(self) -> None:
         leave_to_supervisor(self._line, self.tasks())
+
+
+class _ReadingCall(DirectCall[Any]):
+    """A call that reads an input: no tool that anybody named, so neither refused nor counted. Its charges count."""
+
+    __slots__ = ()
+
+    def under(self, account: Account) -> None:
+        self.account = account
+
+
+def _on_a_thread(function: Callable[[], T]) -> Tool[[], T]:
+    made: Tool[[], T] = Tool(function, Options(lane="thread"), is_tool=True)
+    made._call = _ReadingCall  # pyright: ignore[reportPrivateUsage]
+    return made
 
 
 class Puller:
