@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from linecook import agent, fail_after, pipeline, tool
-from linecook.errors import CallCancelled, LaneLost, TimedOutError
+from linecook.errors import CallCancelled, LaneLost, TimedOutError, UsageError
 from linecook.testing import VirtualClock
 
 
@@ -109,6 +111,42 @@ async def test_what_replaces_the_answer_of_a_filter_decides_as_an_answer() -> No
     assert await made.collect() == [0, 1]
 
 
+class Array:
+    """As one of numpy's: neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value of an array is ambiguous")
+
+
+async def test_a_filter_that_answers_neither_true_nor_false_fails_and_says_so() -> None:
+    """It was an error in nobody's task once: the pipeline stood still for ever."""
+
+    async def unclear(number: int) -> object:
+        return Array() if number == 1 else True
+
+    with pytest.raises(ValueError, match="ambiguous") as caught:
+        await pipeline([0, 1]).filter(unclear).collect()
+    assert "filter(unclear) must answer true or false for each item; of an array take .any() or .all()" in (
+        caught.value.__notes__
+    )
+    made = pipeline([0, 1, 2]).filter(unclear, on_error="skip", ordered=True)
+    assert await made.collect() == [0, 2]
+    assert [letter.origin for letter in made.dead_letters] == [1]
+    statistics = made.statistics()
+    assert statistics is not None
+    assert [(stage.done, stage.failed) for stage in statistics.stages] == [(2, 1)]
+    with pytest.raises(ValueError, match="ambiguous"):
+        await pipeline([0, 1]).filter(unclear, on_error=lambda number, error: True).collect()
+
+
+async def test_a_replacement_is_no_coroutine() -> None:
+    async def fragile(number: int) -> int:
+        raise ValueError(number)
+
+    with pytest.raises(UsageError, match=r"returned <coroutine object .*, which nobody awaits; it must answer at once"):
+        await pipeline([0]).map(fragile, on_error=lambda number, error: fragile(number)).collect()
+
+
 async def test_other_failures_are_noted_on_the_first() -> None:
     async def fragile(number: int) -> None:
         try:
@@ -199,3 +237,37 @@ async def test_a_sink_slower_than_the_source_for_an_hour_holds_no_more_items(clo
 async def test_one_item_of_a_gigabyte_passes(lane: Any) -> None:
     made = pipeline([bytes(10**9), b"small"]).map(tool(lane=lane)(len), ordered=True)  # zeros take no memory
     assert await made.collect() == [10**9, 5]
+
+
+GIGABYTE = """
+import asyncio, resource, sys
+from linecook import pipeline, run
+
+async def read():
+    for number in range(2):
+        yield b"x" * 2**30  # written to, so that the memory is really taken
+
+async def sign(page: bytes) -> bytes:
+    assert page[-1:] == b"x"
+    await asyncio.sleep(0.01)
+    return page
+
+def measure(page: bytes) -> int:
+    return len(page)
+
+async def main() -> None:
+    sizes = pipeline(read()).map(sign, workers=1).map(measure, workers=1, ordered=True)
+    assert await sizes.collect() == [2**30] * 2
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+run(main())
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20)
+"""
+
+
+@pytest.mark.slow
+def test_of_items_of_a_gigabyte_none_is_copied() -> None:
+    """Real ones, and their memory measured: no more than the two that there are."""
+    ran = subprocess.run([sys.executable, "-c", GIGABYTE], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert 1.0 <= float(ran.stdout) <= 2.1, f"{ran.stdout} GiB at most at once"

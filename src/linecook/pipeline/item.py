@@ -93,12 +93,13 @@ def size_of(value: Any) -> int:
         return 32
     if kind in _DATA:
         return len(value)
-    nbytes = getattr(value, "nbytes", None)  # memoryview, numpy arrays
-    if isinstance(nbytes, int):
-        return nbytes
     if kind in _CONTAINERS:
         return _size_of_all(value.values() if kind is dict else value, value)
-    return 256
+    try:
+        nbytes = getattr(value, "nbytes", 256)  # memoryview, numpy arrays
+    except Exception:  # whatever a property of the user's raises: a guess is no place to fail
+        return 256
+    return nbytes if isinstance(nbytes, int) else 256
 
 
 _SMALL = frozenset((int, float, bool, complex, type(None)))
@@ -109,8 +110,12 @@ _CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
 def _size_of_all(values: Iterable[Any], container: Sized) -> int:
     """Of nested containers only the first level is looked into: a bound on buffers needs no more."""
     total = 64
-    for place, value in enumerate(values):
-        if place == _MOST_LOOKED_AT:
-            return total * len(container) // place
-        total += len(value) if type(value) in _DATA else getattr(value, "nbytes", 64)
+    try:
+        for place, value in enumerate(values):
+            if place == _MOST_LOOKED_AT:
+                return total * len(container) // place
+            size = len(value) if type(value) in _DATA else getattr(value, "nbytes", 64)
+            total += size if isinstance(size, int) else 64
+    except Exception:  # as above
+        return 64 * (1 + len(container))
     return total

@@ -181,7 +181,7 @@ class Line:
             return
         self._others += 1
         if self._others <= OTHERS_NOTED:
-            self.error.add_note(f"another failure of the same pipeline, {note}: {error!r}")
+            self.error.add_note(f"another failure of the same pipeline, {note}: {_shown(error)}")
 
     def set_aside(self, item: Item, stage: str, error: Exception) -> None:
         """Keep *item*, which failed in *stage*, as a dead letter."""
@@ -192,7 +192,7 @@ class Line:
         try:
             self._dead_letters(letter, self.dead)
         except Exception as second:
-            self.fail(second, f"raised by dead_letters= of the pipeline, for {letter!r:.200}")
+            self.fail(second, f"raised by dead_letters= of the pipeline, for item {item.origin}, dead in {stage}")
 
     def on_end(self, tell: Callable[[], object]) -> None:
         """Call *tell* when the run is over."""
@@ -310,6 +310,13 @@ class Line:
         """Return what each stage does."""
         seconds = (self.now() if self._ended_at is None else self._ended_at) - self._began
         return statistics_of(self.nodes, seconds, self.dead_count)
+
+
+def _shown(error: BaseException) -> str:
+    try:
+        return repr(error)
+    except Exception:  # a repr that fails must not hide that there was an error
+        return type(error).__name__
 
 
 def _source_for(line: Line, source: Any) -> Source:

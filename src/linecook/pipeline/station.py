@@ -18,7 +18,7 @@ from .._core.outcome import Cancelled, Ok, Outcome
 from ..tools.fanout import FanOut
 from .item import Item, lose, size_of
 from .node import Node
-from .stages import WORKERS, Work, unbound
+from .stages import WORKERS, Work, refuse_coroutine, unbound
 from .under_way import under_way_on
 
 if TYPE_CHECKING:
@@ -203,11 +203,25 @@ class Station(FanOut, Node):
         if not self._is_filter:
             item.value = value
             self._send(item)
-        elif value:
+            return
+        try:
+            goes_on = bool(value)
+        except Exception as error:  # an array, which is neither true nor false
+            self._failed_to_say(item, error)
+            return
+        if goes_on:
             self._send(item)
         else:
             self._lose(item)
             self._send_nothing(item)
+
+    def _failed_to_say(self, item: Item, error: Exception) -> None:
+        error.add_note(f"{self.name} must answer true or false for each item; of an array take .any() or .all()")
+        if callable(self.stage.on_error):  # not asked: what it answered may be what can't be told
+            self._fail(item, error, f"item {item.origin} of the pipeline's input, in its stage {self.name}")
+            return
+        self.done -= 1
+        self._failed(item, error)
 
     def _send(self, item: Item) -> None:
         assert self.after is not None
@@ -264,6 +278,7 @@ class Station(FanOut, Node):
             return
         try:
             value = policy(item.value, error)
+            refuse_coroutine(value, f"on_error of {self.name}")
         except Exception as second:
             self._fail(item, second, f"on_error of {self.name}, for item {item.origin} of the pipeline's input")
             return
