@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import uvloop
 
-from linecook import agent, fail_after, scope, tool
-from linecook.errors import TimedOutError, UsageError
+from linecook import agent, budget, fail_after, scope, tool
+from linecook.errors import BudgetExceeded, NotAllowed, TimedOutError, UsageError
 from linecook.pipeline.pipeline import pipeline
 from linecook.testing import VirtualClock
 
@@ -378,6 +379,14 @@ async def test_an_empty_source_is_no_problem() -> None:
         (lambda: pipeline(3), "something to iterate over"),  # type: ignore[call-overload]
         (lambda: pipeline([0]).map(3), "needs a tool"),  # type: ignore[call-overload]
         (lambda: pipeline([0]).map(double.call(1)), "made already"),  # type: ignore[call-overload]
+        (lambda: pipeline([0]).map(twice.body(1)), "made already"),  # type: ignore[call-overload]
+        (lambda: pipeline(twice.body(1)), "await it"),  # type: ignore[call-overload]
+        (lambda: pipeline(double(1)), "await it"),  # type: ignore[call-overload]
+        (lambda: pipeline(twice), "call it"),  # type: ignore[call-overload]
+        (lambda: pipeline([0]).map(double, ordered="no"), "must be True or False"),  # type: ignore[call-overload]
+        (lambda: pipeline([0]).map(double, on_error=twice), "takes a plain function"),  # type: ignore[call-overload]
+        (lambda: pipeline([0]).group(key=twice), "takes a plain function"),
+        (lambda: pipeline([0]).map(double, workers=True), "must be a whole number"),
         (lambda: pipeline([0]).map(double, workers="many"), "must be a whole number"),  # type: ignore[call-overload]
         (lambda: pipeline([0]).map(double, on_error="ignore"), "on_error= of map"),  # type: ignore[call-overload]
         (lambda: pipeline([0]).group(), "none stands before"),
@@ -387,3 +396,137 @@ async def test_an_empty_source_is_no_problem() -> None:
 def test_what_makes_no_sense_is_refused_when_it_is_written(wrong: Any, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         wrong()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: pipeline([0]).map(double, workers=0),
+        lambda: pipeline([0]).batch(0),
+        lambda: pipeline([0]).batch(2, wait=-1),
+        lambda: pipeline([0]).batch(2, wait=float("nan")),
+        lambda: pipeline([0]).map(double, attempt_timeout=-1),
+        lambda: pipeline([0], max_bytes=0),
+        lambda: pipeline([0], grace=-1),
+    ],
+)
+def test_figures_out_of_range_are_refused_when_they_are_written(wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"must be .* or more"):
+        wrong()
+
+
+@pytest.mark.parametrize("sink", [None, 3, set[int](), {}, (), pipeline([0])])
+async def test_what_takes_nothing_is_no_sink(sink: Any) -> None:
+    with pytest.raises(UsageError, match="into needs a list, something with put, a tool, an agent or a function"):
+        await pipeline([0]).into(sink)
+
+
+async def test_options_of_a_sink_are_checked_for_a_list_too() -> None:
+    with pytest.raises(ValueError, match="workers= of into must be 1 or more"):
+        await pipeline([0]).into([], workers=0)
+
+
+async def test_a_sink_that_raises_is_named() -> None:
+    async def store(_number: int) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full") as caught:
+        await pipeline([0]).into(store)
+    assert "item 0 of the pipeline's input, in its stage into(store)" in caught.value.__notes__
+
+
+async def test_an_exhausted_generator_is_an_empty_source() -> None:
+    numbers = iter(range(3))
+    assert list(numbers) == [0, 1, 2]
+    assert await pipeline(numbers).map(double).collect() == []
+
+
+async def test_two_readers_of_one_run_are_told(clock: VirtualClock) -> None:
+    async with pipeline(range(10)).map(later) as results:
+        _, second = await asyncio.gather(anext(results), anext(results), return_exceptions=True)
+    assert isinstance(second, UsageError)
+    assert "two tasks read the same run of a pipeline" in str(second)
+
+
+async def test_two_runs_of_one_recipe_do_not_meet() -> None:
+    made = pipeline(range(100)).map(double, ordered=True)
+    assert await asyncio.gather(made.collect(), made.collect()) == [list(range(0, 200, 2))] * 2
+
+
+async def test_an_endless_flat_map_is_left_by_its_deadline(clock: VirtualClock) -> None:
+    async def for_ever(_number: int) -> AsyncIterator[int]:
+        while True:
+            yield 1
+
+    taken = 0
+
+    async def take(_number: int) -> None:
+        nonlocal taken
+        taken += 1
+        await asyncio.sleep(1)
+
+    with pytest.raises(TimedOutError):
+        with fail_after(100):
+            await pipeline([0]).flat_map(for_ever).into(take)
+    assert 98 <= taken <= 101
+
+
+async def test_pipelines_may_stand_in_stages_of_others() -> None:
+    async def inner(number: int) -> list[int]:
+        return await pipeline(range(number)).map(double, ordered=True).collect()
+
+    assert await pipeline([1, 2]).map(inner, ordered=True).collect() == [[0], [0, 2]]
+
+
+async def test_in_an_agent_a_stage_may_call_what_the_agent_may() -> None:
+    @agent(tools=[double])
+    async def allowed() -> list[int]:
+        return await pipeline([1, 2]).map(double, ordered=True).collect()
+
+    @agent(tools=[halve])
+    async def refused() -> list[int]:
+        return await pipeline([1, 2]).map(double).collect()
+
+    assert await allowed() == [2, 4]
+    with pytest.raises(NotAllowed, match="the agent refused may call halve and no more"):
+        await refused()
+
+
+async def test_a_budget_ends_it_and_what_came_out_is_kept() -> None:
+    kept: list[int] = []
+    with budget(calls=3):
+        with pytest.raises(BudgetExceeded):
+            await pipeline(range(10)).map(double, workers=1).into(kept)
+    assert kept == [0, 2, 4]
+
+
+async def test_a_limit_on_a_tool_holds_in_all_stages_that_call_it(clock: VirtualClock) -> None:
+    at_work = most = 0
+
+    @tool(limit=3)
+    async def call(number: int) -> int:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        await asyncio.sleep(1)
+        at_work -= 1
+        return number
+
+    assert len(await pipeline(range(30)).map(call, workers=8).map(call, workers=8).collect()) == 30
+    assert most == 3
+
+
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_it_runs_on_each_loop(factory: Any) -> None:
+    async def main() -> None:
+        made = pipeline(iter(range(500))).map(double).map(halve, workers=4).filter(double).batch(7, wait=1)
+        assert sorted(number for batch in await made.collect() for number in batch) == list(range(1, 500))
+        async with pipeline(iter(int, 1)).map(double, workers=3).flat_map(twice) as results:
+            assert await anext(results) == 0
+        with pytest.raises(TimedOutError):
+            with fail_after(0.05):
+                await pipeline(iter(int, 1)).map(later, workers=3).into(later)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())

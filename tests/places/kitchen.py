@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
 
-from linecook import Ok, Runtime, agent, gather, resource, settle, tool
+from linecook import Ok, Runtime, agent, gather, pipeline, resource, settle, tool
 from linecook.errors import TimedOutError
 
 LOG = Path(os.environ["KITCHEN_LOG"])
@@ -174,3 +174,30 @@ async def remembers(text: str) -> dict[str, str]:
 async def remembers_for_ever(text: str) -> dict[str, str]:
     app.state.runtime.start(remember_for_ever(text))
     return {"status": "accepted"}
+
+
+def orders() -> Iterator[int]:
+    try:
+        yield from range(1_000_000)
+    finally:
+        note("orders closed")
+
+
+@app.get("/menu")
+async def menu(cities: str) -> list[str]:
+    """Answer through three stages, on the loop, on threads and in a process."""
+    made = pipeline(cities.split(",")).map(ask, ordered=True).map(fetch, ordered=True).map(letters, ordered=True)
+    return [str(length) for length in await made.collect()]
+
+
+@app.get("/orders")
+async def stream_orders() -> StreamingResponse:
+    """Stream an endless pipeline over a lazy input."""
+
+    async def lines() -> AsyncIterator[str]:
+        async with pipeline(orders()).map(str).map(ask, workers=4, ordered=True) as asked:
+            async for line in asked:
+                yield f"data: {line}\n\n"
+                await asyncio.sleep(0.001)
+
+    return StreamingResponse(lines(), media_type="text/event-stream")

@@ -123,6 +123,17 @@ def test_a_client_that_leaves_cancels_the_fan_out_that_answers_it(server: Server
         assert int(server.noted(f"{name} {dish} told").split()[-2]) <= 3
 
 
+async def test_a_handler_answers_through_a_pipeline_in_the_runtime_of_the_lifespan(server: Server) -> None:
+    replies = await asyncio.gather(*(get(server, "/menu?cities=Rome,Lyon,Oslo") for _ in range(8)))
+    assert [reply.json() for reply in replies] == [["8", "8", "8"]] * 8
+
+
+def test_a_client_that_leaves_a_streamed_pipeline_closes_all_of_it(server: Server) -> None:
+    with httpx.Client(base_url=server.url, timeout=20) as client, client.stream("GET", "/orders") as reply:
+        assert next(reply.iter_lines()) == "data: 0"
+    server.noted("orders closed")
+
+
 async def test_nothing_is_left_when_the_clients_are_gone(server: Server) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:

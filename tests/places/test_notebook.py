@@ -80,6 +80,29 @@ settled.counts["ok"], settled.counts["failed"], await handle, sorted(seen) == li
     assert shown.value == "(1, 1, 'Oslo: 21 (2)', True)", shown.traceback
 
 
+def test_pipelines_work_in_cells_and_leave_nothing_behind(kernel: Kernel) -> None:
+    cell = """
+from linecook import pipeline
+closed = []
+def cities():
+    try:
+        while True:
+            yield "Lyon"
+    finally:
+        closed.append(True)
+before = len(asyncio.all_tasks())
+all_of_them = await pipeline(["anna", "level"]).map(palindromes, ordered=True).map(str).collect()
+async with pipeline(cities()).map(fetch, workers=4) as told:
+    async for line in told:
+        break
+while not closed:
+    await asyncio.sleep(0.01)
+all_of_them, line, len(asyncio.all_tasks()) - before
+"""
+    shown = kernel.run(cell)
+    assert shown.value == "(['1', '1'], 'Lyon: 21', 0)", shown.traceback
+
+
 def test_a_failure_shows_the_line_of_the_cell(kernel: Kernel) -> None:
     cell = "@tool\ndef breaks(n):\n    return 1 // n\nawait breaks(0)"
     shown = kernel.run(cell)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .._core.errors import UsageError
+from ..tools.tool import BoundTool, Tool, is_async
 from .item import Origin
 
 KEPT = 1000
@@ -41,12 +43,18 @@ def sink_for(asked: Any) -> Callable[[DeadItem, list[DeadItem]], None]:
 
     Raises:
       TypeError: *asked* is none of these.
+      UsageError: it is a tool or an async function, which nobody would await.
     """
     if asked is None:
         return keep
     take = getattr(asked, "append", None) or asked
     if not callable(take):
         raise TypeError(f"dead_letters= of a pipeline must be a list or a function of one letter, not {asked!r}")
+    if isinstance(take, (Tool, BoundTool)) or is_async(take):
+        raise UsageError(
+            "dead_letters= of a pipeline takes a list or a plain function, which takes a letter at once, not "
+            f"{take!r:.80}; of an asyncio.Queue give its put_nowait"
+        )
 
     def give(letter: DeadItem, _kept: list[DeadItem]) -> None:
         take(letter)

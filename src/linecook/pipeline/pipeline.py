@@ -12,6 +12,7 @@ from .._core.deadline import check_seconds
 from .._core.errors import UsageError
 from ..tools.policies.limit import check_count
 from ..tools.policies.retry import Retry
+from ..tools.tool import is_async
 from .dead_item import DeadItem, sink_for
 from .recipe import MAX_BYTES, Input, Recipe, check_groups, check_source, is_spread
 from .stages import Batches, Groups, OnError, Stage, Workers, work
@@ -143,6 +144,10 @@ class Pipeline(Generic[T]):
         """
         if key is not None and not callable(key):
             raise UsageError(f"group takes a function of one item, or nothing, not {key!r}")
+        if key is not None and is_async(key):
+            raise UsageError(
+                f"group takes a plain function, which answers at once, not {key!r:.80}: put a map before it"
+            )
         return cast("Pipeline[list[T]]", self._with(Groups(key)))
 
     def _with(self, stage: Stage) -> Pipeline[Any]:
@@ -192,13 +197,18 @@ class Pipeline(Generic[T]):
           sink: a tool, an agent, a function, a list, or something with a ``put`` such as ``asyncio.Queue``.
           workers: most items that it takes at once; with one it gets them in the order in which they come out.
           on_error: as of ``map``; nothing goes with a list.
+
+        Raises:
+          what a stage, the source or the sink raised, with a note that names the item and the stage.
+          UsageError, ValueError: something makes no sense; the message names it.
+          Interrupted: shutdown came first.
         """
         append = getattr(sink, "append", None)
+        stage = work("into", append or getattr(sink, "put", sink), workers, False, on_error, None, None)
         if append is not None:
             self._latest = line = _line(self._recipe, append)
         else:
-            last = self.map(getattr(sink, "put", sink), workers=workers, on_error=on_error)
-            self._latest = line = _line(last._recipe, _drop)
+            self._latest = line = _line(self._with(stage)._recipe, _drop)
         await line.run()
         return line.outlet.count
 

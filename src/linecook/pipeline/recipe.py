@@ -8,7 +8,7 @@ from typing import Any
 
 from .._core.errors import UsageError
 from .dead_item import DeadItem
-from .stages import Batches, Groups, Stage, Work
+from .stages import Batches, Groups, Stage, Work, discard
 
 MAX_BYTES = 64 * 2**20
 
@@ -68,6 +68,7 @@ def check_source(source: object) -> None:
         raise UsageError(f"pipeline({source!r:.40}) would go through it letter by letter; write pipeline([...])")
     if not isinstance(source, (Iterable, AsyncIterable)):
         hint = "; call it: what it returns may be one" if callable(source) else ""
+        hint = "; await it: what it answers may be one" if discard(source) else hint
         raise UsageError(f"pipeline needs something to iterate over, not {source!r:.80}{hint}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import Any, Literal, cast
 
 from .._core.callframe import CallFrame
@@ -13,7 +14,7 @@ from ..tools.policies.retry import Retry
 from ..tools.stream import StreamTool
 from ..tools.tool import BoundTool, Options, Tool, is_async
 
-Kind = Literal["map", "filter", "flat_map"]
+Kind = Literal["map", "filter", "flat_map", "into"]
 OnError = Literal["raise", "skip"] | Callable[[Any, Exception], Any]
 Workers = int | Literal["auto"] | None
 
@@ -23,7 +24,7 @@ WORKERS = {"loop": 32, "thread": 16, "inline": 1}
 
 @dataclass(frozen=True)
 class Work:
-    """``map``, ``filter`` and ``flat_map``: a tool, agent or function, called with each item.
+    """``map``, ``filter``, ``flat_map`` and the sink of ``into``: a tool, agent or function, called with each item.
 
     Attributes:
       kind: what is done with its answer.
@@ -89,16 +90,16 @@ def work(
       ValueError: a figure is out of its range.
     """
     if not callable(function):
-        hint = ""
-        if isinstance(function, CallFrame):
-            function.discard()  # one error is reported, not also that it was never awaited
-            hint = ": a call that was made already; name the tool alone"
-        raise UsageError(f"{kind} needs a tool, an agent or a function, not {function!r:.80}{hint}")
+        takes = "a list, something with put, " if kind == "into" else ""
+        hint = ": a call that was made already; name the tool alone" if discard(function) else ""
+        raise UsageError(f"{kind} needs {takes}a tool, an agent or a function, not {function!r:.80}{hint}")
     if workers is not None and workers != "auto":
         if isinstance(workers, bool) or not isinstance(workers, int):
             raise UsageError(f"workers= of {kind} must be a whole number, 'auto' or None, not {workers!r}")
         if workers < 1:
             raise ValueError(f"workers= of {kind} must be 1 or more, not {workers}")
+    if not isinstance(ordered, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(f"ordered= of {kind} must be True or False, not {ordered!r}")
     _check_on_error(kind, on_error)
     made = _tool_from(function, kind)
     changes = {"retry": retry, "attempt_timeout": attempt_timeout}
@@ -106,6 +107,31 @@ def work(
     if asked:
         made = made.options(**asked)
     return Work(kind, made, workers, ordered, on_error)
+
+
+def discard(function: object) -> bool:
+    """Give *function* up if it is a call or a coroutine: one error is reported, not also that it was never awaited.
+
+    Returns whether it is one.
+    """
+    if isinstance(function, CallFrame):
+        function.discard()
+    elif isinstance(function, CoroutineType):
+        function.close()
+    else:
+        return False
+    return True
+
+
+def refuse_coroutine(value: object, whose: str) -> None:
+    """Refuse what nobody would await.
+
+    Raises:
+      UsageError: *value*, which *whose* returned, is a coroutine.
+    """
+    if isinstance(value, (CoroutineType, CallFrame)):
+        discard(value)
+        raise UsageError(f"{whose} returned {value!r:.80}, which nobody awaits; it must answer at once")
 
 
 def _check_on_error(kind: Kind, on_error: object) -> None:

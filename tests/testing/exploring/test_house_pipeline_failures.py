@@ -110,6 +110,22 @@ async def a_sink_that_raises() -> None:
     assert belt.is_told(ended=False)
 
 
+async def a_list_that_takes_no_more() -> None:
+    belt = Belt(most=2)
+
+    class Small:
+        def append(self, dish: str) -> None:
+            if belt.out:
+                raise MemoryError(dish)
+            belt.out.append(dish)
+
+    with pytest.raises(MemoryError) as caught:
+        await pipeline(belt.deliveries("abc")).map(belt.tidy, workers=2).into(Small())
+    assert any("raised by the sink, for item" in note for note in caught.value.__notes__)
+    assert len(belt.out) == 1
+    assert belt.is_told(ended=False)
+
+
 async def a_filter_that_raises() -> None:
     belt = Belt(most=2)
 
@@ -191,8 +207,8 @@ async def outcomes_one_for_each_input() -> None:
 PROGRAMS = [
     one_fails_while_others_are_under_way, two_fail, what_came_out_before_an_error_is_read_first,
     dead_letters_are_told_once_each, dead_letters_of_two_stages, a_sink_for_dead_letters_that_raises,
-    a_sink_that_raises, a_filter_that_raises, a_source_that_raises, another_try_is_no_other_item, another_try_in_vain,
-    outcomes_one_for_each_input,
+    a_sink_that_raises, a_list_that_takes_no_more, a_filter_that_raises, a_source_that_raises,
+    another_try_is_no_other_item, another_try_in_vain, outcomes_one_for_each_input,
 ]  # fmt: skip
 
 

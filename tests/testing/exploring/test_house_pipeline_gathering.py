@@ -162,8 +162,7 @@ async def runs_of_a_key() -> None:
 PROGRAMS = [
     batches_after_a_stage, batches_that_wait_a_second, batches_that_wait_for_room,
     nobody_joins_a_batch_whose_time_has_come, a_batch_that_waits_for_room_needs_no_other_item, batches_left_early,
-    whole_again, whole_without_what_was_lost,
-    a_whole_that_breaks, groups_in_groups, groups_left_early, runs_of_a_key,
+    whole_again, whole_without_what_was_lost, a_whole_that_breaks, groups_in_groups, groups_left_early, runs_of_a_key,
 ]  # fmt: skip
 
 
