@@ -37,6 +37,13 @@ def test_every_public_name_has_its_entry(room: str) -> None:
     assert [name for name in importlib.import_module(room).__all__ if text.count(f"\n### `{name}`\n") != 1] == []
 
 
+@pytest.mark.parametrize("name", write.pages())
+def test_no_two_entries_of_a_page_have_one_name(name: str) -> None:
+    """Two records were both ``DeadLetter`` once: a link led to the wrong one."""
+    headings = [line for line in write.pages()[name].splitlines() if line.startswith("#")]
+    assert sorted({line for line in headings if headings.count(line) > 1}) == []
+
+
 def test_what_is_left_out_exists() -> None:
     """A name that is left out and gone would hide the next member of that name."""
     left_out = [(kind, name) for kind, names in write.INNER.items() for name in names.split()]
