@@ -129,8 +129,7 @@ def refuse_coroutine(value: object, whose: str) -> None:
     Raises:
       UsageError: *value*, which *whose* returned, is a coroutine.
     """
-    if isinstance(value, (CoroutineType, CallFrame)):
-        discard(value)
+    if discard(value):
         raise UsageError(f"{whose} returned {value!r:.80}, which nobody awaits; it must answer at once")
 
 
