@@ -63,8 +63,8 @@ async def an_async_source() -> None:
 
 async def a_slow_async_source() -> None:
     belt = Belt(most=2)
-    made = pipeline(belt.deliveries("abc", slow=True)).map(belt.cook, workers=2)
-    await drained(belt, made, 3, ordered=False)
+    made = pipeline(belt.deliveries("ab", slow=True)).map(belt.cook, workers=2)
+    await drained(belt, made, 2, ordered=False)
 
 
 async def a_stage_that_splits_and_one_that_groups() -> None:
@@ -187,4 +187,4 @@ def test_a_drain_at_any_moment_loses_nothing_that_was_inside(program: Callable[[
         await program()
         await all_handed_on()
 
-    in_every_order(main)
+    in_every_order(main, seconds=50)  # threads on Python 3.11 are slow to explore

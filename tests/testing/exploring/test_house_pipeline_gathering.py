@@ -77,7 +77,7 @@ async def a_batch_that_waits_for_room_needs_no_other_item() -> None:
 
 async def batches_left_early() -> None:
     belt = Belt(most=2)
-    reading = pipeline(belt.deliveries("abc")).map(belt.cook, workers=2).batch(2, wait=1).collect()
+    reading = pipeline(belt.deliveries("ab")).map(belt.cook, workers=2).batch(2, wait=1).collect()
     await cancelled_at_some_moment(reading)
     assert belt.is_told(ended=False)
 

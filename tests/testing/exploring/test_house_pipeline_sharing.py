@@ -128,7 +128,7 @@ async def stages_that_share_are_left() -> None:
         return dish
 
     await cancelled_at_some_moment(
-        pipeline(belt.crate("ab")).map(wash, workers="auto").map(wash, workers="auto").into(belt.out)
+        pipeline(belt.crate("a")).map(wash, workers="auto").map(wash, workers="auto").into(belt.out)
     )
     assert belt.is_told(ended=False)
 

@@ -97,15 +97,19 @@ async def a_slow_async_source() -> None:
 
 async def a_lazy_source_is_pulled_on_a_thread() -> None:
     belt = Belt(most=2)
-    belt.out = await pipeline(belt.shelf("ab")).map(belt.cook, workers=2).collect()
+    belt.out = await pipeline(belt.shelf("ab")).map(belt.cook_at_once, workers=2).collect()
     assert belt.is_told()
 
 
 async def a_lazy_source_waits_for_room() -> None:
     belt = Belt(most=1)
     big = ["a" * 100, "b" * 100]  # a pull brings one of them
-    assert await pipeline(belt.shelf(big), max_bytes=100).into(belt.serve) == 2
-    assert belt.out == big
+
+    async def serve(dish: str) -> None:
+        await (belt.serve(dish) if dish == big[0] else belt.cook_at_once(dish))
+
+    assert await pipeline(belt.shelf(big), max_bytes=100).into(serve) == 2
+    belt.out = belt.begun
     assert belt.is_told()
 
 
@@ -147,4 +151,4 @@ def test_a_pipeline_holds_its_bounds_and_its_items_in_every_order(program: Calla
         await program()
         await all_handed_on()
 
-    in_every_order(main)
+    in_every_order(main, seconds=50)  # threads on Python 3.11 are slow to explore
