@@ -8,8 +8,10 @@ import pytest
 
 from linecook import Pipeline, pipeline, tool
 from linecook._runtime import current
+from linecook.errors import CallCancelled
 from linecook.pipeline.chunking import Chunking
 from linecook.pipeline.station import Station
+from linecook.testing import outside
 from tests.testing.exploring.belt import Belt, all_handed_on, cancelled_at_some_moment
 from tests.testing.exploring.house import in_every_order
 
@@ -76,9 +78,22 @@ async def a_shared_job_is_given_up() -> None:
     assert belt.is_told(ended=False)
 
 
+async def somebody_cancels_a_shared_job() -> None:
+    belt = Belt()
+    made = pipeline(belt.crate("abc")).map(chop, workers=1, on_error="skip")
+    reading = asyncio.create_task(made.into(belt.out))
+    await outside("the cancel")
+    for node in [] if made._latest is None else made._latest.nodes:
+        for task in list(node.running.values()) if isinstance(node, Chunking) else ():
+            task.cancel("operator")
+    await reading
+    assert {type(letter.error) for letter in made.dead_letters} <= {CallCancelled}
+    assert belt.is_told(made.dead_letters)
+
+
 PROGRAMS = [
     small_bodies_share_a_job, two_jobs_are_shared, one_of_a_job_fails, one_of_a_job_ends_everything,
-    a_shared_job_is_given_up,
+    a_shared_job_is_given_up, somebody_cancels_a_shared_job,
 ]  # fmt: skip
 
 
