@@ -1,7 +1,7 @@
 """Our own pipelines when the runtime drains, at any moment: what is inside comes out, nothing more is read."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -156,6 +156,30 @@ async def a_reader_that_is_cancelled_meanwhile() -> None:
         assert belt.is_told(ended=False)
 
 
+async def a_source_that_does_not_end_in_time() -> None:
+    belt = Belt(most=1)
+
+    async def deliveries() -> AsyncIterator[str]:
+        yield "a"
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await outside("the clean-up")
+            yield "b"
+
+    async with Runtime() as runtime:
+        reading = asyncio.create_task(pipeline(deliveries()).map(belt.cook, workers=1, ordered=True).into(belt.out))
+        await outside("the drain")
+        runtime.drain()
+        await asyncio.wait([reading])
+        error, out = reading.exception(), list(belt.out)
+        assert isinstance(error, Interrupted)
+        assert f"after {len(out)} items" in str(error)
+    await all_handed_on()
+    assert belt.out == out == ["a", "b"][: len(out)], "something came when all was told"
+    assert belt.is_quiet()
+
+
 async def a_lazy_source() -> None:
     belt = Belt(most=1)
     async with Runtime() as runtime:
@@ -176,7 +200,7 @@ async def a_lazy_source() -> None:
 PROGRAMS = [
     a_container, a_container_longer_than_all_buffers, an_async_source, a_slow_async_source,
     a_stage_that_splits_and_one_that_groups, a_stage_that_sets_aside, a_pipeline_that_reads_a_run_of_another,
-    outcomes_of_inputs, a_reader_that_is_cancelled_meanwhile, a_lazy_source,
+    outcomes_of_inputs, a_reader_that_is_cancelled_meanwhile, a_source_that_does_not_end_in_time, a_lazy_source,
 ]  # fmt: skip
 
 
