@@ -107,6 +107,9 @@ class Chunking(Station):
         # Its jobs are counted with the tool's own, as the bodies that they are.
         self._meter = self.runtime.meter(tool.counted_as, tool.__qualname__, "thread")
 
+    def accept(self, item: Item) -> None:
+        self.put_in(item)  # what a job takes is looked at as it is taken from there
+
     def _room_after(self) -> int:
         return super()._room_after() - self._more
 
@@ -130,12 +133,19 @@ class Chunking(Station):
         fit = ceil(SPAN / max(self._typical, SPAN / MOST))
         return min(fit, waiting // (self.workers - len(self.running)), self._room_after())
 
+    def _ended_well(self, item: Item, value: Any, seconds: float) -> None:
+        super()._ended_well(item, value, seconds)
+        self._learn(seconds)
+
+    def _ended_badly(self, item: Item, outcome: Outcome[Any], seconds: float) -> None:
+        super()._ended_badly(item, outcome, seconds)
+        if not isinstance(outcome, Cancelled):
+            self._learn(seconds)
+
     def _on_end(self, index: int, outcome: Outcome[Any]) -> None:
         together = self._many.pop(index, None)
         if together is None:
-            super()._on_end(index, outcome)
-            self._learn(outcome, 1)
-            return
+            return  # an item that was begun alone, and is left to the supervisor
         chunk, items = together
         self._more -= len(items) - 1
         if not isinstance(outcome, Ok):
@@ -144,17 +154,20 @@ class Chunking(Station):
                 self._settle(item, outcome)
             return
         ran: list[tuple[bool, Any]] = outcome.value
-        self._learn(outcome, len(ran))
+        assert outcome.call is not None
+        each = outcome.call.seconds_running() / max(len(ran), 1)
+        self._learn(each)
         self._meter.calls += len(ran) - 1
         for item in items[len(ran) :]:
             self._put_back(item)
         for item, (returned, value) in zip(items, ran, strict=False):
-            self._take(item, returned, value)
+            self._take(item, returned, value, each)
 
-    def _take(self, item: Item, returned: bool, value: Any) -> None:
+    def _take(self, item: Item, returned: bool, value: Any, seconds: float) -> None:
         if returned and type(value) is not CoroutineType:
-            self._finished(item, value)
+            super()._ended_well(item, value, seconds)
             return
+        self.busy += seconds
         self._meter.failures += 1
         call = self._tool.call(item.value)
         call.discard()
@@ -166,14 +179,8 @@ class Chunking(Station):
                 value = error
         self._failed(item, call.told(value))
 
-    def _learn(self, outcome: Outcome[Any], count: int) -> None:
-        if outcome.call is None or isinstance(outcome, Cancelled):
-            return
-        seconds = outcome.call.seconds_running()
-        if count > 1:
-            self.busy += seconds
-        each = seconds / count
-        self._typical = each if self._typical is None else self._typical + 0.2 * (each - self._typical)
+    def _learn(self, seconds: float) -> None:
+        self._typical = seconds if self._typical is None else self._typical + 0.2 * (seconds - self._typical)
 
     def stop(self, reason: str) -> None:
         for chunk, _ in self._many.values():

@@ -17,23 +17,26 @@ class Item:
     Attributes:
       value: what the next stage gets.
       origin: see ``Origin``.
-      size: bytes it is counted for.
       split: what it is a piece of, once a ``flat_map`` made it; None before.
       piece: which piece, from 0.
-      place: the order in which it came into the stage where it is.
-      tries: how often the stage where it is began it, in vain.
+
+    A stage that takes it sets, as far as it needs them:
+      place: the order in which it came into the stage.
+      tries: how often the stage began it, in vain.
+      size: bytes it is counted for, while it waits in the buffer.
     """
 
     __slots__ = ("origin", "piece", "place", "size", "split", "tries", "value")
 
+    place: int
+    tries: int
+    size: int
+
     def __init__(self, value: Any, origin: Origin, split: Split | None = None, piece: int = 0) -> None:
         self.value = value
         self.origin = origin
-        self.size = 0
         self.split = split
         self.piece = piece
-        self.place = 0
-        self.tries = 0
 
 
 class Split:

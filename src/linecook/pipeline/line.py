@@ -26,8 +26,8 @@ from .pulled import PulledSource
 from .sharing import Sharing
 from .source import IN_MEMORY, AsyncSource, MemorySource, Source
 from .splitting import Splitting
-from .stages import Batches, Work
-from .station import Station, workers_of
+from .stages import Batches, Work, workers_of
+from .station import Station
 from .statistics import PipelineStatistics, statistics_of
 
 if TYPE_CHECKING:

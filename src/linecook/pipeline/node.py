@@ -115,10 +115,12 @@ class Outlet(Node):
             except Exception as error:
                 self._line.fail(error, f"raised by the sink, for item {item.origin} of the pipeline's input")
             return
-        size = size_of(item.value)
+        value, values = item.value, self.values
+        size = size_of(value)
         self.bytes += size
-        self.values.append((item.value, size))
-        self._line.tell()
+        values.append((value, size))
+        if len(values) == 1:  # a reader waits for the first one only
+            self._line.tell()
 
     def pop(self) -> Any:
         """Take out the value that has waited longest; half empty it asks for more, not for one at a time."""

@@ -259,6 +259,7 @@ class Run(AsyncIterator[T], Generic[T]):
     def __init__(self, recipe: Recipe, *, by_input: bool = False) -> None:
         self._closed = True  # should the next line fail, there is nothing to close
         self.line = _line(recipe, by_input=by_input)
+        self._outlet = self.line.outlet
         self._begun = self._closed = False
 
     async def __aenter__(self) -> Run[T]:
@@ -281,13 +282,17 @@ class Run(AsyncIterator[T], Generic[T]):
           Interrupted: shutdown came before the source had ended; what was inside came out first.
           UsageError: the source gives its items once, and an earlier run has read them; or another task reads here.
         """
+        value: T
+        if self._outlet.values:  # in one step, without another coroutine (benchmarks: pipeline_million)
+            value = self._outlet.pop()
+            return value
         if self._closed:
             raise StopAsyncIteration
         if not self._begun:
             self.line.start()
             self._begun = True
-        value: T = await self.line.next()
-        return value
+        value = await self.line.next()
+        return value  # typed here: what comes out of the line is anything
 
     async def aclose(self) -> None:
         """Cancel what runs, and wait for its end; what has not been read is dropped."""

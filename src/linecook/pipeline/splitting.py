@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from .._core.callframe import CallFrame, call_from
 from .._core.errors import LaneLost
 from .byinput import pass_on_the_end
 from .item import Item, Split
@@ -38,6 +39,9 @@ class Splitting(Station):
         self._waited = 0.0  # for room, or for a turn
         self._turns: dict[int, asyncio.Future[None]] = {}  # for those before them to have sent everything, by place
 
+    def accept(self, item: Item) -> None:
+        self.put_in(item)
+
     def _room_after(self) -> int:
         assert self.after is not None
         if self.together is not None and self.together.free() <= 0:
@@ -52,10 +56,10 @@ class Splitting(Station):
             assert self.together is not None
             self.together.want_whole()
 
-    def _call_for(self, item: Item) -> Any:
-        call: Any = self._spread(item)
-        call.__qualname__ = "item"  # by which top, ps and tree show it
-        return call
+    def _call_for(self, item: Item) -> CallFrame:
+        spread: Any = self._spread(item)
+        spread.__qualname__ = "item"  # by which top, ps and tree show it
+        return call_from(spread)
 
     async def _spread(self, item: Item) -> None:
         split = self._splits[item.place] = Split(item, self._on_whole())
@@ -141,7 +145,8 @@ class Splitting(Station):
             self.after.want()
         super().on_room()
 
-    def _finished(self, item: Item, value: Any) -> None:
+    def _ended_well(self, item: Item, value: Any, seconds: float) -> None:
+        self.busy += seconds
         self.done += 1
         self._splits.pop(item.place).end()
         self._send_nothing(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import CoroutineType
@@ -72,6 +73,14 @@ class Groups:
 
 
 Stage = Work | Batches | Groups
+
+
+def workers_of(stage: Work) -> int:
+    """Return how many items of *stage* are under way at first."""
+    if isinstance(stage.workers, int):
+        return stage.workers
+    lane = stage.tool.lane
+    return WORKERS[lane] if lane in WORKERS else 4 * (os.cpu_count() or 1)
 
 
 def work(
