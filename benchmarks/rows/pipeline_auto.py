@@ -1,4 +1,9 @@
-"""A cost that moves from one stage to the next midway: do the workers follow? In virtual time."""
+"""A cost that moves from one stage to the next midway: do the workers follow? In virtual time.
+
+What they are held to is no bound of nature, and a ratio of 1 may be passed by a hair: each half that runs alone fills
+its stages and works them off at its end, which one run over both does once; and a fixed split is one of whole workers,
+57 to 7, while workers that move meet 57.6 to 6.4 on average.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,13 @@ row = Row(
     full={"items": 8_000},
     quick={"items": 2_000},
     targets=(
-        Target("per_s", 0.9, 0.95, over="best_fixed_split_per_half", says="items per virtual second × the best split"),
+        Target(
+            "per_s",
+            0.9,
+            0.95,
+            over="best_fixed_split_per_half",
+            says="items per virtual second × the best split, whose two halves fill and empty twice",
+        ),
     ),
     columns=("per_s",),
 )
@@ -91,14 +102,26 @@ def hand_queues_even_split(meter: Meter, items: int) -> None:
 
 @row.limit
 def best_fixed_split_per_half(meter: Meter, items: int) -> None:
-    """Every second split of the same workers is tried for each half alone, and the best one counts."""
+    """Each half alone, with the best split of the same workers that there is."""
     halves = (range(items // 2), range(items // 2, items))
     with meter.timing():
         best, answers = 0.0, list[int]()
         for numbers in halves:
-            tried = [virtual(numbers, items // 2, (ours, TOTAL - ours)) for ours in range(2, TOTAL, 2)]
-            seconds, found = min(tried)
+            seconds, found = _best_split(numbers, items // 2)
             best += seconds
             answers += found
     meter.note(per_s=items / best)
     meter.answer(answers)
+
+
+def _best_split(numbers: range, middle: int) -> tuple[float, list[int]]:
+    """Try every eighth split, then all around the best: with more workers a stage is faster, the other one slower."""
+    tried: dict[int, tuple[float, list[int]]] = {}
+
+    def seconds(ours: int) -> float:
+        if ours not in tried:
+            tried[ours] = virtual(numbers, middle, (ours, TOTAL - ours))
+        return tried[ours][0]
+
+    coarse = min(range(8, TOTAL, 8), key=seconds)
+    return tried[min(range(coarse - 7, coarse + 8), key=seconds)]
