@@ -39,6 +39,7 @@ ORDER = (
     "pipeline_auto",
     "import_time",
     "run_lines",
+    "run_pipeline_lines",
     "run_resume",
     "board",
     "detectors",

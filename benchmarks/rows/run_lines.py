@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.harness.meter import Meter
@@ -30,6 +31,7 @@ row = Row(
 )
 
 FEW = 2_000
+NO_FILES: Mapping[str, str] = {}
 AGENT = "async def empty(n: int) -> int:\n    return n\n"
 
 # What one writes on an afternoon: 64 workers over one iterator, a line of JSON out for each line in. No time-out, no
@@ -83,17 +85,20 @@ def run_in(folder: Path, command: list[str], lines: int, before: Path | None = N
     return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
-def measure(meter: Meter, command: list[str], lines: int) -> None:
-    """Run *command* over few lines, then over all of them."""
+def measure(meter: Meter, command: list[str], lines: int, files: Mapping[str, str] = NO_FILES) -> None:
+    """Run *command* over few lines, then over all of them; *files* stand in its folder, text by name."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "agent.py").write_text(AGENT)
         (folder / "by_hand.py").write_text(BY_HAND)
+        for other, text in files.items():
+            (folder / other).write_text(text)
         _, _, few_mb = run_in(folder, command, min(FEW, lines))
         wall, cpu, rss_mb = run_in(folder, command, lines)
         meter.note(wall_s=wall, cpu_s=cpu, rss_mb=rss_mb, more_mb=rss_mb - few_mb)
-        records = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
-    meter.answer([(record["line"], record["value"]) for record in records])
+        with (folder / "out.jsonl").open() as out:  # line by line: a million records at once are a gigabyte
+            values = [(record["line"], record["value"]) for record in map(json.loads, out)]
+    meter.answer(values)
 
 
 @row.linecook

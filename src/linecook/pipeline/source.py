@@ -176,9 +176,12 @@ class AsyncSource(Source):
             self._end()
 
     async def _read(self) -> None:
+        after = self.after
+        assert after is not None
         try:
             while True:
-                await self._wait_room()
+                if after.free() <= 0 or self.count % BURST == BURST - 1:
+                    await self._wait_room(after)
                 try:
                     value = await anext(self._iterator)
                 except StopAsyncIteration:
@@ -194,9 +197,7 @@ class AsyncSource(Source):
         finally:
             await self._close()
 
-    async def _wait_room(self) -> None:
-        after = self.after
-        assert after is not None
+    async def _wait_room(self, after: Node) -> None:
         while after.free() <= 0:
             after.want()
             self._room = self._line.loop.create_future()
