@@ -4,6 +4,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -197,3 +199,20 @@ async def test_a_generator_is_closed_though_no_thread_of_the_lane_comes_free() -
             await closed.wait()
         never.set()
         await blocking
+
+
+async def test_the_report_calls_a_source_by_its_own_name_and_advises_it_nothing(tmp_path: Path) -> None:
+    def numbers() -> Iterator[int]:
+        yield from range(5000)
+
+    path = tmp_path / "pages.txt"
+    path.write_text("a\nb\n")
+    async with Runtime() as runtime:
+        await pipeline(numbers()).map(same).collect()
+        others: list[Any] = [map(abs, range(3)), path.open()]
+        for source in others:
+            await pipeline(source).map(same).collect()
+        others[1].close()
+        report = runtime.report()
+    assert {"source numbers", "source map", "source pages.txt"} <= {row.name for row in report.rows}
+    assert not any(line.startswith("source ") or "Puller" in line for line in (*report.advice, str(report)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from .._core.meter import SOURCE
 from .table import seconds
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def advise(row: Row, interpreter_held: float | None = None) -> Iterator[str]:
 
     ``interpreter_held``: the part of the time in which the interpreter was held by anybody; None: not known.
     """
+    if row.name.startswith(f"{SOURCE} "):
+        return  # an input of a pipeline has no lane to be moved to
     if row.lane in ("loop", "inline"):
         yield from _on_the_loop(row)
     elif row.lane == "thread":

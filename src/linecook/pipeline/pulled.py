@@ -15,9 +15,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._core.account import Account
+from .._core.meter import SOURCE
 from ..tools.direct import DirectCall
 from ..tools.tool import Options, Tool
 from .item import size_of
@@ -42,8 +43,8 @@ class PulledSource(Source):
         super().__init__(line)
         self._read: deque[Any] = deque()
         self._puller = Puller(source, line.max_bytes, self._read, self._tell)
-        self._pull = _on_a_thread(self._puller.pull)
-        self._close = _on_a_thread(self._puller.close)
+        self._pull = _on_a_thread(self._puller.pull, source)
+        self._close = _on_a_thread(self._puller.close, source)
         self._context = copy_context()
         self._pulling: asyncio.Task[bool] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -149,6 +150,25 @@ class PulledSource(Source):
         leave_to_supervisor(self._line, self.tasks())
 
 
+class Reading(Generic[T]):
+    """A step of the reading of *source*, by the name under which reports, ``ps`` and notices show it."""
+
+    def __init__(self, step: Callable[[], T], source: Iterable[Any]) -> None:
+        self._step = step
+        self.counted_as = self.__name__ = self.__qualname__ = source_name(source)
+
+    def __call__(self) -> T:
+        return self._step()
+
+
+def source_name(source: Iterable[Any]) -> str:
+    """Return what *source* is called where tools are: ``source numbers``, by its generator, file or type."""
+    name: Any = getattr(source, "__qualname__", None) or getattr(source, "name", None)
+    if not isinstance(name, str):
+        name = type(source).__qualname__
+    return f"{SOURCE} {name.rpartition('/')[2].rpartition('<locals>.')[2]:.40}"
+
+
 class _ReadingCall(DirectCall[Any]):
     """A call that reads an input: no tool that anybody named, so neither refused nor counted. Its charges count."""
 
@@ -158,8 +178,8 @@ class _ReadingCall(DirectCall[Any]):
         self.account = account
 
 
-def _on_a_thread(function: Callable[[], T]) -> Tool[[], T]:
-    made: Tool[[], T] = Tool(function, Options(lane="thread"), is_tool=True)
+def _on_a_thread(step: Callable[[], T], source: Iterable[Any]) -> Tool[[], T]:
+    made: Tool[[], T] = Tool(Reading(step, source), Options(lane="thread"), is_tool=True)
     made._call = _ReadingCall  # pyright: ignore[reportPrivateUsage]
     return made
 
