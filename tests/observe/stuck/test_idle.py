@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +78,49 @@ def test_a_thread_at_work() -> None:
     finally:
         enough.set()
         thread.join()
+
+
+def test_a_loop_in_the_middle_of_its_last_callback_is_at_work() -> None:
+    async def main() -> str | None:
+        loop = asyncio.get_running_loop()
+        began, over = threading.Event(), threading.Event()
+
+        def callback() -> None:  # of no task, and nothing else is ready
+            began.set()
+            over.wait(20)
+
+        def look() -> str | None:
+            began.wait(20)
+            try:
+                return what_is_left(loop)
+            finally:
+                over.set()
+
+        looking = begin_aside(look)
+        loop.call_later(0.01, callback)
+        return await looking
+
+    assert asyncio.run(main()) == "it is at work"
+
+
+def test_a_command_that_reads_a_slow_input_is_at_work(tmp_path: Path) -> None:
+    pipe = tmp_path / "in.jsonl"
+    os.mkfifo(pipe)
+    reading = threading.Thread(target=compiled_in("linecook.cli.reading.reader", pipe), name="linecook-input")
+    reading.start()
+    try:
+        assert left_while(lambda _: None) == "the thread linecook-input"
+    finally:
+        pipe.write_text("end")
+        reading.join()
+
+
+def compiled_in(module: str, path: Path) -> Callable[[], None]:
+    """Return a function of *module* that opens *path*, which takes until somebody writes to it."""
+    space: dict[str, Any] = {"__name__": module, "path": path, "open": os.open, "close": os.close}
+    exec("def read():\n    close(open(path, 0))", space)
+    read: Callable[[], None] = space["read"]
+    return read
 
 
 def test_a_pools_idle_thread_is_not_at_work() -> None:

@@ -33,7 +33,7 @@ def what_is_left(loop: asyncio.AbstractEventLoop) -> str | None:
     if getattr(known, "_thread_id", None) == threading.get_ident():
         return "it is at work"
     try:
-        if known._ready or asyncio.current_task(loop) is not None:
+        if known._ready or asyncio.current_task(loop) is not None or not _is_in_selector(known):
             return "it is at work"
         if any(not timer.cancelled() for timer in list(known._scheduled)):
             return "a timer"
@@ -45,6 +45,12 @@ def what_is_left(loop: asyncio.AbstractEventLoop) -> str | None:
     if sockets > 0:
         return f"{sockets} socket{'s' if sockets > 1 else ''}"
     return _threads_at_work(getattr(known, "_thread_id", None))
+
+
+def _is_in_selector(loop: Any) -> bool:
+    """Whether the loop waits for news: nothing is ready either while its last callback runs, which is no task's."""
+    frame = stacks_of_others().get(loop._thread_id)
+    return frame is not None and frame.f_globals.get("__name__") == "selectors"
 
 
 def _threads_at_work(loops: int | None) -> str:
@@ -65,6 +71,8 @@ def _is_idle(name: str, frame: FrameType | None) -> bool:
         return True
     if frame.f_code is _IDLE_WORKER:
         return True
+    if str(frame.f_globals.get("__name__", "")).startswith("linecook.cli"):
+        return False  # a command's own, which reads or writes what its loop waits for: it would stand in a queue else
     modules = {str(each.f_globals.get("__name__", "")).partition(".")[0] for each in outwards(frame)}
     return name.startswith("linecook") and modules <= {
         "linecook",
