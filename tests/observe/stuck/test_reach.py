@@ -102,3 +102,15 @@ async def test_objects_that_raise_when_they_are_asked_are_passed(monkeypatch: py
     monkeypatch.setattr(sys.modules[__name__], "registry", {"request": Proxy()}, raising=False)
     lost = asyncio.create_task(Agent().listens(), name="lost")
     assert await lost_among(lost) == ["lost"]
+
+
+async def test_who_is_woken_while_we_search_is_not_lost() -> None:
+    loop = asyncio.get_running_loop()
+
+    async def waits_again_and_again() -> None:
+        while True:
+            agent = Agent()
+            loop.call_soon(agent.said.set)  # the loop alone knows it, and soon nobody does
+            await agent.listens()
+
+    assert await lost_among(*(asyncio.create_task(waits_again_and_again()) for _ in range(3))) == []

@@ -52,7 +52,7 @@ def unreachable(tasks: Iterable[asyncio.Task[Any]], seconds: float | None = None
         if time.monotonic() > deadline:
             return None
         search.go_on()
-    return list(search.waiting.values())
+    return search.lost()
 
 
 class _Search:
@@ -66,15 +66,17 @@ class _Search:
     def __init__(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
         self.waiting = {id(task): task for task in tasks}
         self._by_future: dict[int, asyncio.Task[Any]] = {}
+        self._futures: dict[int, Any] = {}
         self._inside: dict[int, list[Any]] = {}
         self._seen: set[int] = {id(self), id(self.__dict__), id(SIGHTINGS), *self.waiting}
         for mark, task in self.waiting.items():
-            self._by_future[id(getattr(task, "_fut_waiter", None))] = task
+            self._futures[mark] = future = getattr(task, "_fut_waiter", None)
+            self._by_future[id(future)] = task
             # Its coroutines, too: asyncio.run has the outermost at hand, and doesn't run it.
             self._inside[mark] = [task, *(link for link, _, _ in links_of(task))]
             self._seen.update(map(id, self._inside[mark]))
         self._kept: list[Any] = []  # so that no address is used twice meanwhile
-        self._seen |= {id(self.waiting), id(self._by_future), id(self._inside), id(self._kept)}
+        self._seen |= {id(self.waiting), id(self._by_future), id(self._futures), id(self._inside), id(self._kept)}
         self.fresh: list[Any] = []
         for one in _roots():
             self._come_upon(one)
@@ -88,6 +90,19 @@ class _Search:
         for each in batch:
             if issubclass(type(each), weakref.ref):  # whoever has it may ask for what it refers to
                 self._come_upon(each())  # pyright: ignore[reportUnknownArgumentType]
+
+    def lost(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks that nobody was found to be able to wake, and that nobody has woken during the search.
+
+        The program goes on meanwhile: what a short wait was for may have been let go before it was come upon.
+        """
+        return [
+            task
+            for mark, task in self.waiting.items()
+            if (future := self._futures[mark]) is not None
+            and getattr(task, "_fut_waiter", None) is future
+            and not future.done()
+        ]
 
     def _come_upon(self, value: Any) -> None:
         mark = id(value)
