@@ -100,8 +100,8 @@ class _Search:
             task
             for mark, task in self.waiting.items()
             if (future := self._futures[mark]) is not None
-            and getattr(task, "_fut_waiter", None) is future
             and not future.done()
+            and getattr(task, "_fut_waiter", None) is future
         ]
 
     def _come_upon(self, value: Any) -> None:
