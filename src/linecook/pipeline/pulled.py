@@ -163,7 +163,10 @@ class Reading(Generic[T]):
 
 def source_name(source: Iterable[Any]) -> str:
     """Return what *source* is called where tools are: ``source numbers``, by its generator, file or type."""
-    name: Any = getattr(source, "__qualname__", None) or getattr(source, "name", None)
+    try:
+        name: Any = getattr(source, "__qualname__", None) or getattr(source, "name", None)
+    except Exception:  # a property of the user's
+        name = None
     if not isinstance(name, str):
         name = type(source).__qualname__
     return f"{SOURCE} {name.rpartition('/')[2].rpartition('<locals>.')[2]:.40}"
