@@ -173,7 +173,7 @@ async def test_a_running_call_is_stopped_and_its_process_killed(lane):
         await until(lambda pid=pid: not alive(pid), 2)
         assert time.perf_counter() - started < 1
         assert lane.cancel(sent) == "stopped"  # asked again, it says the same
-    await until(lambda: not lane._dying)  # collected: no zombie
+    await until(lambda: not lane._undertaker.dying)  # collected: no zombie
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from .._core.errors import Refused, Work
 from .._core.events import Events
 from .base import Job
 from .portable import pack_arguments
+from .process_burial import Undertaker
 from .process_desk import Desk
 from .process_giving_up import cancel
 from .process_routes import Routes, terms
@@ -67,8 +68,7 @@ class ProcessLane:
         self._free: list[Worker] = []
         self._all: set[Worker] = set()
         self._spare: Worker | None = None
-        self._dying: list[Worker] = []
-        self._undertaker: threading.Thread | None = None
+        self._undertaker = Undertaker(self._lock)
         self._wanting: deque[Desk] = deque()
         self.routes = Routes(self._preload)
         self.closed = False
@@ -178,7 +178,7 @@ class ProcessLane:
         try:
             self._close_at_exit()
         except KeyboardInterrupt:
-            for worker in (*self._all, *self._dying):
+            for worker in (*self._all, *self._undertaker.dying):
                 worker.kill()
 
     def _close_at_exit(self) -> None:
@@ -290,28 +290,8 @@ class ProcessLane:
         """*worker* has been killed, or has ended: take it off the list, and collect it when it is gone."""
         with self._lock:
             self._all.discard(worker)
-            self._dying.append(worker)
+            self._undertaker.take(worker)
             self._tell_the_wanting()
-            # On a thread, not by the loop: the loop may end before the process has (in tests it usually does).
-            if self._undertaker is None:
-                self._undertaker = threading.Thread(target=self._bury_all, name="linecook-process-reaper", daemon=True)
-                with contextlib.suppress(RuntimeError):  # the interpreter is ending: close_at_exit collects them
-                    self._undertaker.start()
-
-    def _bury_all(self) -> None:
-        pause = 0.001
-        while True:
-            with self._lock:
-                still = [worker for worker in self._dying if not worker.reap()]
-                for worker in set(self._dying) - set(still):
-                    if not worker.receiving:  # else its thread lets go of it
-                        worker.close()
-                self._dying = still
-                if not still:
-                    self._undertaker = None
-                    return
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.05)
 
     def died(self, worker: Worker, culprit: bool) -> bool:
         """Note that *worker* ended by itself; True when so many did before running anything that it's no accident."""
@@ -365,7 +345,7 @@ class ProcessLane:
     def _see_off(self, wait: float) -> None:
         """Wait for the workers to go, then make them; what a running loop has borrowed is let go by that loop."""
         with self._lock:
-            workers = [*self._all, *self._dying]
+            workers = [*self._all, *self._undertaker.dying]
         _until(workers, time.monotonic() + wait)
         for worker in workers:
             worker.kill()
@@ -378,15 +358,15 @@ class ProcessLane:
                     borrowed |= desk.workers | set(desk.promised)
                 else:
                     desk.let_all_go()
-            for worker in (*(set(workers) - borrowed), *self._dying):
+            for worker in (*(set(workers) - borrowed), *self._undertaker.dying):
                 worker.close()
             self._all.clear()
             self._free.clear()
-            self._dying.clear()
+            self._undertaker.dying.clear()
 
     def _forget(self) -> None:
         """In a forked child: the workers are the parent's; start afresh."""
-        for worker in (*self._all, *self._dying, *([self._spare] if self._spare else [])):
+        for worker in (*self._all, *self._undertaker.dying, *([self._spare] if self._spare else [])):
             worker.forget()
         self._begin()
 

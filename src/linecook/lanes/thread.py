@@ -30,6 +30,7 @@ from .._core.waitqueue import WaitQueue
 from .base import ABANDONED, DONE, DROPPED, NEW, QUEUED, RUNNING, Delivery, Job
 from .crew import DUE, STALLED, Crew, Worker
 from .crew import at_thread_end as at_thread_end
+from .thread_abandoned import rows_of, tell_abandoned, tell_returned
 from .thread_ending import caught, count_cpu, deliver
 from .thread_refusals import check_bounds, closed, no_thread, queue_full, threads_lost
 
@@ -176,11 +177,7 @@ class ThreadLane:
 
     def abandoned(self) -> list[tuple[str, float, str, str]]:
         """Return what runs on unseen: label, seconds running, thread name, current line of the user's code."""
-        now = time.monotonic()
-        return [
-            (job.label, now - (job.started_at or now), worker.thread.name, worker.line)
-            for worker, job in self._abandoned.copy().items()
-        ]
+        return rows_of(self._abandoned.copy())
 
     def statistics(self) -> Mapping[str, int]:
         """Return what the lane holds, and its bounds.
@@ -324,8 +321,7 @@ class ThreadLane:
             self._abandoned[worker] = job
             self._refuse_if_full()
             self._crew.lose(worker)
-        if self.events is not None and self.events.heard:
-            self.events.emit("lane.abandoned", job.frame, lane="thread", label=job.label, thread=worker.thread.name)
+        tell_abandoned(self.events, job, worker)
         if self._waiting and not self._crew.stirred:
             self._crew.stir()
         return True
@@ -335,10 +331,7 @@ class ThreadLane:
         with self._lock:
             self._abandoned.pop(worker, None)
             self._refuse_if_full()
-        if self.events is not None and self.events.heard:
-            ran = job.ended_at - job.started_at
-            name = worker.thread.name
-            self.events.emit("lane.returned", job.frame, lane="thread", label=job.label, thread=name, ran=ran)
+        tell_returned(self.events, job, worker)
         job.value = None
         job.port.put(job)
         job.port.wake()
