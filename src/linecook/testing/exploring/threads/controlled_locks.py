@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from _thread import RLock as _CRLock
 from _thread import allocate_lock
+from collections.abc import Callable
 from threading import TIMEOUT_MAX
 from typing import Any
 
 from .control import here
 
 
-class ControlledLock:
-    """A ``threading.Lock``.
+class _TakenInTurn:
+    """What both kinds of lock do.
 
     Attributes:
       holder: who took it, when that was under control; None else.
@@ -23,12 +24,15 @@ class ControlledLock:
 
     __slots__ = ("__weakref__", "_real", "holder")
 
+    _made: Callable[[], Any]  # of the real lock
+    _kind = ""
+
     def __init__(self, real: Any = None) -> None:
-        self._real: Any = real or allocate_lock()
+        self._real: Any = real or type(self)._made()
         self.holder: Any = None
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take the lock; as ``threading.Lock.acquire``, in virtual time."""
+        """Take the lock; as ``acquire`` of ``threading``'s, in virtual time."""
         _check(blocking, timeout)
         taker = here()
         if taker is None:
@@ -44,12 +48,41 @@ class ControlledLock:
         return True
 
     def release(self) -> None:
-        """Give the lock back; as ``threading.Lock.release``."""
-        self.holder = None
-        self._real.release()
+        """Give the lock back, once; as ``release`` of ``threading``'s."""
+        self._let_go()
         giver = here()
         if giver is not None:
             giver.pause("release")
+
+    def _let_go(self) -> None:
+        raise NotImplementedError
+
+    def _is_free(self) -> bool:
+        raise NotImplementedError
+
+    def _at_fork_reinit(self) -> None:
+        self._real._at_fork_reinit()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_error: object) -> None:
+        self.release()
+
+    def __repr__(self) -> str:
+        return f"<{'unlocked' if self._is_free() else 'locked'} {self._kind}{held_by(self.holder)}>"
+
+
+class ControlledLock(_TakenInTurn):
+    """A ``threading.Lock``."""
+
+    __slots__ = ()
+    _made = allocate_lock
+    _kind = "lock"
+
+    def _let_go(self) -> None:
+        self.holder = None
+        self._real.release()
 
     def give_up(self) -> None:
         """Release the lock if it is taken, without a switch point: its holder has come to its end."""
@@ -64,52 +97,18 @@ class ControlledLock:
     def _is_free(self) -> bool:
         return not self._real.locked()
 
-    def _at_fork_reinit(self) -> None:
-        self._real._at_fork_reinit()
 
-    def __enter__(self) -> bool:
-        return self.acquire()
+class ControlledRLock(_TakenInTurn):
+    """A ``threading.RLock``, which its owner may take again; the owner, as there, is the real thread."""
 
-    def __exit__(self, *_error: object) -> None:
-        self.release()
+    __slots__ = ()
+    _made = _CRLock
+    _kind = "rlock"
 
-    def __repr__(self) -> str:
-        return f"<{'locked' if self.locked() else 'unlocked'} lock{held_by(self.holder)}>"
-
-
-class ControlledRLock:
-    """A ``threading.RLock``; its owner, as there, is the real thread."""
-
-    __slots__ = ("__weakref__", "_real", "holder")
-
-    def __init__(self, real: Any = None) -> None:
-        self._real: Any = real or _CRLock()
-        self.holder: Any = None
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take the lock, also once more; as ``threading.RLock.acquire``, in virtual time."""
-        _check(blocking, timeout)
-        taker = here()
-        if taker is None:
-            return bool(self._real.acquire(blocking, timeout))
-        taker.pause("acquire")
-        if not self._real.acquire(False):
-            if not blocking or timeout == 0:
-                return False
-            if not taker.wait(self._is_free, self, None if timeout < 0 else timeout):
-                return False
-            self._real.acquire(False)
-        self.holder = taker
-        return True
-
-    def release(self) -> None:
-        """Give the lock back once; as ``threading.RLock.release``."""
+    def _let_go(self) -> None:
         self._real.release()
         if self._is_free():
             self.holder = None
-        giver = here()
-        if giver is not None:
-            giver.pause("release")
 
     def _is_free(self) -> bool:
         # The explorer asks this too, so "mine" won't do; and before 3.14 an RLock tells its owner in its text alone.
@@ -134,18 +133,6 @@ class ControlledRLock:
 
     def _recursion_count(self) -> int:
         return int(self._real._recursion_count())
-
-    def _at_fork_reinit(self) -> None:
-        self._real._at_fork_reinit()
-
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(self, *_error: object) -> None:
-        self.release()
-
-    def __repr__(self) -> str:
-        return f"<{'unlocked' if self._is_free() else 'locked'} rlock{held_by(self.holder)}>"
 
 
 def held_by(holder: Any) -> str:
