@@ -1,9 +1,9 @@
-"""Plans follow their deviations; walks stay within their bounds."""
+"""Plans follow their deviations."""
 
 import pytest
 
 from linecook.testing.exploring.mistakes import ReplayMismatch
-from linecook.testing.exploring.search.choices import Plan, Trial, Walk, cost_of
+from linecook.testing.exploring.search.choices import Plan, Trial, cost_of
 
 FOUR = (None, "free", "overtaking", "fault")
 
@@ -24,20 +24,3 @@ def test_a_plan_that_asks_for_more_than_there_is_says_so_and_a_trial_forgets_it(
     trial.settle()
     assert tuple(trial.deviations) == ((1, 3),)
     assert cost_of(trial) == (1, 0, 1)
-
-
-def test_a_walk_never_takes_more_than_it_may() -> None:
-    for seed in range(50):
-        walk = Walk(seed, overtakings=2, faults=1, length=20, sticky=0.0)
-        for _ in range(60):
-            walk.pick(FOUR, 1, 1)
-        cost = cost_of(walk)
-        assert cost.overtakings <= 2
-        assert cost.faults <= 1
-
-
-def test_a_walk_can_be_followed_by_a_plan() -> None:
-    walk = Walk(3, overtakings=2, faults=0, length=10, sticky=0.5)
-    taken = [walk.pick(FOUR, 1, 1) for _ in range(20)]
-    plan = Plan(walk.deviations)
-    assert [plan.pick(FOUR, 1, 1) for _ in range(20)] == taken

@@ -6,7 +6,6 @@ cost one overtaking, those that cost one fault. A schedule is known by its *devi
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -103,50 +102,6 @@ class Trial(Plan):
         """Forget the deviations that were not met in the run."""
         met = len(self.log)
         self.deviations = tuple(one for one in self.deviations if one[0] < met and one[0] not in self._unmet)
-
-
-class Walk:
-    """Decides at random, within bounds: a sample.
-
-    Args:
-      overtakings: most overtakings.
-      faults: most faults.
-      length: how many points of choice a run has, about; overtakings are spread over these.
-      sticky: the share of free choices that follow the default, 0 to 1.
-    """
-
-    __slots__ = ("_dice", "_faults", "_left", "_rate", "_sticky", "deviations", "log")
-
-    def __init__(self, seed: int, overtakings: int, faults: int, length: int, sticky: float) -> None:
-        self._dice = random.Random(seed)
-        self._left = self._dice.randint(0, overtakings)
-        self._faults = self._dice.randint(0, faults)
-        self._rate = (self._left + self._faults + 0.5) / max(length, 2)
-        self._sticky = sticky
-        self.deviations: list[Deviation] = []
-        self.log: list[Offer] = []
-
-    def pick(self, options: Sequence[Any], free: int, faults: int) -> int:
-        count = len(options)
-        offer = (free, count - 1 - free - faults, faults)
-        self.log.append(offer)
-        option = self._draw(offer)
-        if option:
-            self.deviations.append((len(self.log) - 1, option))
-        return option
-
-    def _draw(self, offer: Offer) -> int:
-        dice = self._dice.random
-        free, overtaking, faults = offer
-        if self._left and overtaking and dice() < self._rate:
-            self._left -= 1
-            return 1 + free + int(dice() * overtaking)
-        if self._faults and faults and dice() < self._rate:
-            self._faults -= 1
-            return 1 + free + overtaking + int(dice() * faults)
-        if free and dice() >= self._sticky:
-            return int(dice() * (free + 1))
-        return 0
 
 
 class Cost(NamedTuple):

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from random import Random
 
-from .choices import Chooses, Deviation, Plan, Trial, Walk, cost_of
+from .choices import Chooses, Deviation, Plan, Trial, cost_of
+from .samples import Sample, sample
 
-STRICT = 64  # schedules that are cheapest first, before turns are shared out and samples mix in
+SAMPLES_FROM = 24  # schedules that are tried before samples mix in: most bugs need fewer
+STRICT = 64  # schedules before the turns of the others are shared out between the costs: cheapest first until then
 _MOST_SAMPLES = 50_000
 SHARE = 3  # every so many schedules, one is a sample
 
@@ -35,7 +38,7 @@ class Search:
 
     def __init__(self, overtakings: int, faults: int, seed: int) -> None:
         self._most = (faults, overtakings)
-        self._seed = seed
+        self._dice = Random(seed)
         levels = [(faulty, overtaking) for faulty in range(faults + 1) for overtaking in range(overtakings + 1)]
         # By level, the cheapest first, and by number of deviations.
         self._waiting: dict[tuple[int, int], dict[int, deque[Family]]] = {
@@ -52,7 +55,7 @@ class Search:
         yield Plan()
         while not self.look_whether_exhausted():
             self._asked += 1
-            if self._asked > STRICT and self._asked % SHARE == 0 and self.sampled < _MOST_SAMPLES:
+            if self._asked > SAMPLES_FROM and self._asked % SHARE == 0 and self.sampled < _MOST_SAMPLES:
                 yield self._sample()
             else:
                 self.systematic += 1
@@ -65,7 +68,7 @@ class Search:
 
     def learn(self, plan: Chooses) -> None:
         """Note what the run of *plan* was offered: from each of its choices on, other schedules begin."""
-        if isinstance(plan, Walk):
+        if isinstance(plan, Sample):
             return
         spent = cost_of(plan)
         path = tuple(plan.deviations)
@@ -115,11 +118,10 @@ class Search:
                 del queues[count]
         return (*path, last)
 
-    def _sample(self) -> Walk:
+    def _sample(self) -> Sample:
         self.sampled += 1
         faults, overtakings = self._most
-        sticky = (0.0, 0.0, 0.5, 0.75)[self.sampled % 4]
-        return Walk(self._seed * 1_000_003 + self.sampled, overtakings, faults, self._length, sticky)
+        return sample(self.sampled, self._dice, overtakings, faults, self._length)
 
 
 def smallest(found: Chooses, run: Callable[[Chooses], bool], most: int = 300) -> Chooses:

@@ -10,8 +10,9 @@ from ..mistakes import ReplayMismatch
 from ..sealing.sittings import Sitting
 from ..telling.determinism import ADVICE, difference
 from ..telling.finding import failure_of
-from .choices import Chooses, Walk, cost_of
+from .choices import Chooses, cost_of
 from .progress import Watcher
+from .samples import Sample
 from .search import Search, smallest
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Searching:
 
 def _level(plan: Chooses) -> str:
     """Return in words which schedules are tried now."""
-    if isinstance(plan, Walk):
+    if isinstance(plan, Sample):
         return "sampled"
     cost = cost_of(plan)
     return _many(cost.overtakings, "overtaking") + (f" and {_many(cost.faults, 'fault')}" if cost.faults else "")
