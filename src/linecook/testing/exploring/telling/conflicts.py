@@ -24,7 +24,8 @@ class Conflict:
 
     Attributes:
       kind: ``"lost update"``: it wrote over the other's value what it had made of the old one; ``"stale check"``: it
-        went on, and wrote, as if what it had read were still so.
+        went on, and wrote, as if what it had read were still so. A container that is changed in place, as by
+        ``append``, loses nothing of what others did to it: that is a stale check at most.
       read, other, then: the three accesses, in the order in which they happened.
       waits: the awaits of the first party between its read and its write.
     """
@@ -80,9 +81,9 @@ def _before(write: Seen, earlier: Sequence[Seen], steps: Sequence[Step]) -> Conf
             continue
         renewed = any(one.party == read.party and one.step == write.step and _touch(one, read) for one in between)
         own = any(one.party == read.party and one.does == "write" and _touch(one, read) for one in between)
-        if own:
+        if own or _is_as_it_was(read, write):
             continue
-        checked = renewed or read.where != write.where
+        checked = renewed or read.where != write.where or write.in_place
         return Conflict(
             "stale check" if checked else "lost update", read, others[-1], write, _waits(read, write, steps)
         )
@@ -94,6 +95,11 @@ def _touch(one: Seen, other: Seen) -> bool:
     if one.where == other.where:
         return True
     return one.where[0] == other.where[0] and "*" in (one.where[1], other.where[1])
+
+
+def _is_as_it_was(read: Seen, write: Seen) -> bool:
+    """Say whether just before *write* there was still what *read* had found: somebody changed other things nearby."""
+    return read.where == write.where and not write.in_place and read.found == write.found
 
 
 def _waits(first: Seen, last: Seen, steps: Sequence[Step]) -> tuple[Wait, ...]:

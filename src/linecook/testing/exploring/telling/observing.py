@@ -37,6 +37,8 @@ class Seen:
       what: its name in the source.
       value: what was read, or is there after the write, as text.
       place: the line.
+      found: the identity of what was there before the line, of a write as well.
+      in_place: whether a container was changed that stays where it is: nothing in it was replaced by this.
     """
 
     step: int
@@ -46,6 +48,8 @@ class Seen:
     what: str
     value: str
     place: Place
+    found: int = 0
+    in_place: bool = False
 
 
 class Observation:
@@ -100,9 +104,10 @@ class Observation:
         if found is None:
             return
         where, value, holder = found
-        self._kept.append(holder)
+        self._kept += (holder, value)
         place = Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-        seen = Seen(step, party, mention.does, where, ast.unparse(mention.node), _short(value), place)
+        text, in_place = ast.unparse(mention.node), mention.whole and mention.does == "write"
+        seen = Seen(step, party, mention.does, where, text, _short(value), place, id(value), in_place)
         self.seen.append(seen)
         if mention.does == "write":
             self._pending.setdefault(id(frame), []).append((mention, seen))

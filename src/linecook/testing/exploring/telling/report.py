@@ -72,8 +72,11 @@ def _explained(conflict: Conflict) -> str:
     verb = "read" if conflict.kind == "lost update" else "looked at"
     lines = [f"{read.party} {verb} {read.what} = {read.value}  at {_short(read.place)}"]
     lines += [f"  and waited: {wait.text or 'an await'}  at {_short(wait.place)}" for wait in conflict.waits]
-    lines += [f"{other.party} wrote {other.what} = {other.value}  at {_short(other.place)}"]
-    last = "wrote over it" if conflict.kind == "lost update" else "went on as if nothing had changed, and wrote"
+    did = "changed" if other.in_place else "wrote"
+    lines += [f"{other.party} {did} {other.what} = {other.value}  at {_short(other.place)}"]
+    last = "wrote over it"
+    if conflict.kind == "stale check":
+        last = f"went on as if nothing had changed, and {'changed' if then.in_place else 'wrote'}"
     lines += [f"{then.party} {last}: {then.what} = {then.value}  at {_short(then.place)}"]
     return f"{conflict.kind} on {read.what}:\n" + textwrap.indent("\n".join(lines), "  ")
 
