@@ -11,6 +11,7 @@ import pytest
 
 from linecook.testing import explore, outside, replay
 from linecook.testing.exploring.mistakes import ExplorationFailed, OneMoreAwait, ReplayMismatch
+from linecook.testing.exploring.telling.token import read_token
 
 
 async def counter() -> None:
@@ -98,6 +99,61 @@ def test_a_token_of_a_program_that_was_repaired_passes_and_a_strict_replay_names
     assert "searched anew" in explore(right, token=failure.token).check().verdict
     with pytest.raises(ReplayMismatch, match=r"step \d+ is one of|makes \d+ steps"):
         replay(right, failure.token)
+
+
+async def idle() -> None:
+    await asyncio.gather(outside(), outside(), outside())
+
+
+def test_a_token_without_decisions_is_refused_by_another_program() -> None:
+    failure = explore(counter).failure
+    assert failure is not None
+    assert read_token(failure.token).decisions == ()
+    with pytest.raises(ReplayMismatch, match=r"step \d+ is one of|makes \d+ steps"):
+        replay(idle, failure.token)
+    assert "searched anew" in explore(idle, token=failure.token).check().verdict
+
+
+def test_a_token_whose_decisions_another_program_happens_to_meet_is_refused_by_it() -> None:
+    async def wrong() -> None:
+        ended = list[int]()
+
+        async def agent(number: int) -> None:
+            await outside()
+            ended.append(number)
+
+        await asyncio.gather(agent(1), agent(2))
+        assert ended == [1, 2]
+
+    failure = explore(wrong).failure
+    assert failure is not None
+    assert read_token(failure.token).decisions
+    with pytest.raises(ReplayMismatch, match=r"step \d+ is one of|makes \d+ steps"):
+        replay(idle, failure.token)
+
+
+def test_a_token_is_refused_by_a_program_that_fails_otherwise() -> None:
+    async def stuck() -> None:
+        await outside()
+        await asyncio.get_running_loop().create_future()
+
+    failure = explore(counter).failure
+    assert failure is not None
+    with pytest.raises(ReplayMismatch, match="it fails otherwise: deadlock, where the token is of: exception"):
+        replay(stuck, failure.token)
+
+
+def test_a_token_whose_schedule_fails_no_more_passes_when_all_steps_are_the_same() -> None:
+    wanted = [1]
+
+    async def main() -> None:
+        await asyncio.sleep(1)
+        assert wanted == [2]
+
+    failure = explore(main).failure
+    assert failure is not None
+    wanted[0] = 2
+    assert replay(main, failure.token).verdict == "no failure in the schedule of the token"
 
 
 @pytest.mark.slow

@@ -102,3 +102,22 @@ def test_what_cant_be_replaced_is_named(name: Any) -> None:
 def test_a_value_in_place_of_a_behaviour_is_refused_with_the_cure() -> None:
     with pytest.raises(TypeError, match=r"answers\('because'\)"):
         fake("because")  # type: ignore[arg-type]
+
+
+def test_what_a_fake_may_do_is_chosen_though_no_kind_of_fault_is_asked_for() -> None:
+    given = {"plain_tool": fake(answers("got salt"), may=[says_429()])}
+
+    async def main() -> None:
+        await plain_tool("salt")
+        await plain_tool("salt")
+
+    found = explore(main, fakes=given, faults=1, fault_kinds=[])
+    assert found.schedules == 3  # neither call is refused, the first, the second
+    unread = {"plain_tool": fake(answers("got salt"), may=[raises(ValueError("sold out"))])}
+    failure = explore(main, fakes=unread, faults=1, fault_kinds=[]).failure
+    assert failure is not None
+    assert (failure.kind, failure.faults) == ("exception", 1)
+    again = explore(main, fakes=unread, token=failure.token).failure
+    assert again is not None
+    assert again.message == failure.message
+    assert explore(main, fakes=unread, fault_kinds=[]).check().exhausted

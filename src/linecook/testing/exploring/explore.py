@@ -59,7 +59,8 @@ def explore(
       faults: most faults in one schedule; 0: none.
       fault_kinds: which: ``"raise"``, an await on the outside that fails; ``"hang"``, one that is never answered: a
         deadlock where no time-out ends it; ``"late"``, answered after all others; ``"twice"``, a body that is run
-        twice; ``"death"`` of a worker process; ``"cancel"`` at some await. All by default.
+        twice; ``"death"`` of a worker process; ``"cancel"`` at some await. All by default; none: only what *fakes* may
+        do.
       fakes: what stands in for tools, models and other async functions, by name or by function: see ``fake``.
       tier: ``"stock"``, what a stock loop can do; ``"any"``: after that, also holding a task's next step back, as
         another loop, an eager task or one more ``await`` would. Such a finding is a warning.
@@ -94,7 +95,7 @@ def explore(
         faults = max(faults, int(bool(fault_kinds)))
         seed = recipe.settings["seed"]
     world = World(main, invariant, most_steps=steps, faults=_kinds(faults, fault_kinds), points=points, seed=seed)
-    world.fakes = Fakes(fakes, main) if fakes else None
+    world.fakes = Fakes(fakes, main, misbehave=faults > 0 or recipe is not None) if fakes else None
     with Sitting(world) as sitting:
         watcher = Watcher(on_progress, sitting.seconds)
         note = ""
@@ -132,7 +133,7 @@ def replay(
     faults = _kinds(1, settings["faults"])
     holding = settings["tier"] == "any"
     world = World(main, invariant, faults=faults, holding=holding, points=settings["points"], seed=settings["seed"])
-    world.fakes = Fakes(fakes, main) if fakes else None
+    world.fakes = Fakes(fakes, main, misbehave=True) if fakes else None
     with Sitting(world):
         result = replayed(world, recipe)
     if isinstance(result, str):

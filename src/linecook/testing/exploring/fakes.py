@@ -119,11 +119,13 @@ class Fake:
     def __init__(self, one_after_another: Sequence[Behaviour], may: Sequence[Behaviour]) -> None:
         self._behaviours = one_after_another
         self._may = may
+        self._may_now = False
         self._calls = 0
 
-    def begin(self) -> None:
-        """Begin a schedule: the next call is the first."""
+    def begin(self, misbehaves: bool) -> None:
+        """Begin a schedule: the next call is the first. What it *may* do is among the choices if it *misbehaves*."""
         self._calls = 0
+        self._may_now = misbehaves and bool(self._may)
 
     async def serve(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Serve one call."""
@@ -131,7 +133,7 @@ class Fake:
         self._calls += 1
         loop = asyncio.get_running_loop()
         behaviour = usual
-        if self._may and isinstance(loop, ExploredLoop):
+        if self._may_now and isinstance(loop, ExploredLoop):
             behaviour = loop.choose_fault(
                 [Way(name, number, one.what, one) for number, one in enumerate((usual, *self._may))]
             )
@@ -157,12 +159,14 @@ class Fakes:
 
     Args:
       given: by name (``"search"``, ``"app.tools.search"``, ``"app.tools.Client.ask"``) or by the function or tool.
+      misbehave: whether what a fake *may* do is among the choices: a schedule may have faults, whichever.
 
     Raises:
       UsageError: there is nothing of that name, several things are, or it is no async function or tool.
     """
 
-    def __init__(self, given: Mapping[Any, Fake], main: Callable[..., Any]) -> None:
+    def __init__(self, given: Mapping[Any, Fake], main: Callable[..., Any], *, misbehave: bool) -> None:
+        self._misbehave = misbehave
         self._fakes = [(_found(name, main), each) for name, each in given.items()]
         self._undo: list[Callable[[], None]] = []
 
@@ -197,7 +201,7 @@ class Fakes:
     def begin(self) -> None:
         """Begin a schedule."""
         for _, each in self._fakes:
-            each.begin()
+            each.begin(self._misbehave)
 
 
 def _put_back(tool: Tool[Any, Any], before: dict[str, Any]) -> None:

@@ -253,8 +253,6 @@ class Arriving:
 
     def choose_fault(self, ways: Sequence[Way]) -> Any:
         """Return one of *ways*, the first by default; each other costs a fault."""
-        if not self._faults:
-            return ways[0].way
         way = ways[self._plan.pick(ways, 0, len(ways) - 1)]
         if self.tracer is not None and way is not ways[0]:
             self.tracer.happens(way)

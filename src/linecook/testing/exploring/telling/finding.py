@@ -47,7 +47,7 @@ def failure_of(world: World, plan: Chooses, found: Found, label: Label, count: i
         kind=again.kind,
         message=found.message if again.kind == "hang" else again.message,  # it was cut short this time
         report="",
-        token=write_token(Recipe(tuple(named.decisions), tuple(tracer.order), _settings(world, label))),
+        token=write_token(Recipe(tuple(named.decisions), tuple(tracer.order), _settings(world, label, again))),
         label=label,
         overtakings=cost.overtakings,
         faults=cost.faults,
@@ -72,21 +72,35 @@ def _other(world: World, plan: Chooses, found: Found, again: Found | None) -> Re
     )
 
 
-def _settings(world: World, label: Label) -> dict[str, object]:
-    tier = "any" if world.holding else "stock"
-    return {"tier": tier, "points": world.points, "faults": sorted(world.faults), "seed": world.seed, "label": label}
+def _settings(world: World, label: Label, found: Found) -> dict[str, object]:
+    return {
+        "tier": "any" if world.holding else "stock",
+        "points": world.points,
+        "faults": sorted(world.faults),
+        "seed": world.seed,
+        "label": label,
+        "kind": found.kind,
+    }
 
 
 def replayed(world: World, recipe: Recipe) -> Exploration | str:
-    """Run the schedule of a token; return what came of it, or in words why it doesn't fit the program."""
+    """Run the schedule of a token; return what came of it, or in words why it doesn't fit the program.
+
+    It fits when each of its decisions is met and the program fails as it did, though some steps are others now; or when
+    all steps are the same, and it fails no more. Anything else is the schedule of another program.
+    """
     tracer = Tracer()
     plan = Replay(recipe.decisions, tracer)
     found = world.run(plan, tracer)
-    if found is None and plan.left:
-        differs = first_difference(recipe.order, tracer.order)
-        return f"{len(plan.left)} of its {len(recipe.decisions)} decisions can't be met; {differs}"
+    differs = first_difference(recipe.order, tracer.order)
+    if plan.left:
+        unmet = f"{len(plan.left)} of its {len(recipe.decisions)} decisions can't be met"
+        return f"{unmet}; {differs or 'all steps are made by the same tasks'}"
     if found is None:
-        return Exploration(None, 1, "no failure in the schedule of the token")
+        return differs or Exploration(None, 1, "no failure in the schedule of the token")
+    kind = recipe.settings.get("kind", found.kind)
+    if differs and found.kind != kind:
+        return f"{differs}; and it fails otherwise: {found.kind}, where the token is of: {kind}"
     label: Label = recipe.settings.get("label", "shown on the stock loop")
     failure = failure_of(world, plan, found, label, 1)
     return Exploration(failure, 1, f"the token's schedule failed: {failure.kind}: {failure.message}")

@@ -32,7 +32,7 @@ class Recipe:
     Attributes:
       decisions: where the schedule departs from the default, in order.
       order: the paths of the tasks that made the steps, as far as kept.
-      settings: the arguments of ``explore`` that shape a schedule.
+      settings: the arguments of ``explore`` that shape a schedule, and what sort of failure it was.
     """
 
     decisions: tuple[Decision, ...]
@@ -128,10 +128,11 @@ class Replay:
 
 
 def first_difference(order: Sequence[str], now: Sequence[str]) -> str:
-    """Say in words which step is the first to differ between what a token tells and what happened."""
+    """Say in words which step is the first to differ between what a token tells and what happened; empty: none does."""
+    now = now[:_MOST_STEPS]
     for at, (before, after) in enumerate(zip(order, now, strict=False)):
         if before != after:
             return f"step {at + 1} is one of task {after}, where the token has one of task {before}"
     if len(order) != len(now):
         return f"the program makes {len(now)} steps, where the token has {len(order)}"
-    return "all steps are made by the same tasks"
+    return ""
