@@ -78,9 +78,12 @@ def explore(
     Raises:
       UsageError: something here can't be; or an event loop runs in this thread.
       EscapedControl: the program did something real.
-      ReplayMismatch: the same decisions led elsewhere: the program depends on something that isn't under control.
+      ReplayMismatch: the same decisions led elsewhere: the program depends on something that isn't under control, or
+        carries state from one schedule to the next: after a search that found nothing the plain schedule is run again,
+        and must make the same steps. The first that differs is named.
 
-    Ideas: stateless search by deviations from a base (VeriSoft, CHESS), delay bounding, random walks.
+    Ideas: stateless search by deviations from a base (VeriSoft, CHESS), delay bounding; samples by random walks, by
+    priorities of the parties (PCT: Burckhardt et al., 2010), and by drawn latencies.
     """
     _check(overtakings, faults, schedules, seconds, steps)
     _check_words(tier, points)

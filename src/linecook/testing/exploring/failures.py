@@ -62,7 +62,7 @@ class Watch:
         """Whether it is to be looked at after every step."""
         return self._invariant is not None and not self._takes_result
 
-    def look(self) -> None:
+    def look(self, _handle: object = None) -> None:
         """Look, after a step."""
         if self.violation is None:
             found = self._violated()

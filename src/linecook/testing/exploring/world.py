@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..._core.errors import UsageError
 from ...observe.stuck.traced import LockTrace
@@ -28,6 +28,9 @@ from .telling.waits import waits_on
 from .threads.control import Control, here
 from .threads.switching import Points
 from .threads.threads import ControlledThread
+
+if TYPE_CHECKING:
+    from .telling.footprints import Footprints
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -75,8 +78,8 @@ class World:
     _reads: int = 0
     _ident: int = field(default_factory=threading.get_ident)
 
-    def run(self, plan: Chooses, tracer: Tracer | None = None) -> Found | None:
-        """Run the schedule of *plan*; return what was wrong with it, or None.
+    def run(self, plan: Chooses, tracer: Tracer | None = None, footprints: Footprints | None = None) -> Found | None:
+        """Run the schedule of *plan*, before the eyes of *tracer* or *footprints*; return what was wrong, or None.
 
         Raises:
           EscapedControl: the program did something real.
@@ -101,7 +104,7 @@ class World:
         if trace is not None:
             trace.begin()
         try:
-            found = self._play(loop)
+            found = self._play(loop, footprints)
             if loop.escapes:
                 raise loop.escapes[0]
             return found
@@ -172,10 +175,12 @@ class World:
 
     # ------------------------------------------------------------------------------------------------------------
 
-    def _play(self, loop: ExploredLoop) -> Found | None:
+    def _play(self, loop: ExploredLoop, footprints: Footprints | None) -> Found | None:
         watch = Watch(self.invariant)
-        if watch.is_continual:
-            loop.after_step = watch.look
+        looks = [footprints.note] if footprints is not None else []
+        looks += [watch.look] if watch.is_continual else []
+        if looks:
+            loop.after_step = looks[0] if len(looks) == 1 else lambda handle: [look(handle) for look in looks]
         found: Found | None = None
         main = self._begin(loop)
         try:

@@ -43,7 +43,7 @@ class ExploredLoop(Arriving, RealThings, Executors, asyncio.AbstractEventLoop):
       tracer: notes what happens, for a report or a token; None: nobody does.
 
     Attributes:
-      after_step: called after each handle; None: nobody is.
+      after_step: called after each handle, with it; None: nobody is.
       cancels: every cancellation that was asked for.
       complaints: what was given to the exception handler, without a handler of the program's own.
       escapes: the errors for real things that the program tried to do.
@@ -75,7 +75,7 @@ class ExploredLoop(Arriving, RealThings, Executors, asyncio.AbstractEventLoop):
         self.cancels: list[Request] = []
         self.complaints: list[dict[str, Any]] = []
         self.escapes: list[EscapedControl] = []
-        self.after_step: Callable[[], None] | None = None
+        self.after_step: Callable[[Handle], object] | None = None
 
     # -- the loop's own interface --------------------------------------------------------------------------------
 
@@ -301,7 +301,7 @@ class ExploredLoop(Arriving, RealThings, Executors, asyncio.AbstractEventLoop):
         if tracer is not None:
             tracer.after(handle)
         if self.after_step is not None:
-            self.after_step()
+            self.after_step(handle)
 
     def _failed(self, handle: Handle, error: BaseException) -> None:
         self.call_exception_handler({"message": f"exception in callback {handle!r}", "exception": error})

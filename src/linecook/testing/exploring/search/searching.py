@@ -10,6 +10,7 @@ from ..mistakes import ReplayMismatch
 from ..sealing.sittings import Sitting
 from ..telling.determinism import ADVICE, difference
 from ..telling.finding import failure_of
+from ..telling.footprints import CARRIED, FAILS_NOW, Footprints, carried_state
 from .choices import Chooses, cost_of
 from .progress import Watcher
 from .samples import Sample
@@ -56,8 +57,13 @@ class Searching:
         search = Search(self._overtakings, self._faults, self._world.seed)
         before = self._count
         self._searched.append((tier, search, 0))
+        first: Footprints | None = None
         for plan in search.plans():
-            found = self._run(plan)
+            if first is None:
+                first = Footprints(plan)
+                found = first.run(self._world)
+            else:
+                found = self._run(plan)
             self._count += 1
             self._searched[-1] = (tier, search, self._count - before)
             if found is not None:
@@ -67,7 +73,14 @@ class Searching:
             if self._sitting.interrupted or self._is_used_up(share):
                 search.look_whether_exhausted()
                 break
+        if first is not None and not self._sitting.interrupted:
+            self._look_for_carried_state(first)
         return None
+
+    def _look_for_carried_state(self, first: Footprints) -> None:
+        carried = carried_state(self._world, first)
+        if carried:
+            raise ReplayMismatch(carried)
 
     def _run(self, plan: Chooses) -> Found | None:
         try:
@@ -87,6 +100,8 @@ class Searching:
             world.most_steps = min(world.most_steps, _SHOWN_OF_HANG)
         else:
             best = smallest(plan, lambda candidate: self._fails_too(candidate, found))
+            if plan.deviations and not best.deviations:  # the plain schedule, which was the first one, and passed
+                raise ReplayMismatch(CARRIED.format(FAILS_NOW.format(found.kind, found.message)))
         failure = failure_of(world, best, found, self._label(tier), self._count)
         verdict = f"schedule {self._count:,} failed: {failure.kind}: {failure.message}"
         return Exploration(
