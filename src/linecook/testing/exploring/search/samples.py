@@ -17,6 +17,7 @@ from .choices import Deviation, Offer
 
 LATENCIES = (0.1, 1.0, 2.0, 5.0, 6.0, 12.0, 31.0)  # most are quick, and a few take as long as all the others together
 SPEEDS = (0.2, 1.0, 5.0)  # of a party
+FAIR = 20  # choices in a row that one party may win: who polls until somebody else is through would else go on for ever
 
 
 class Sample:
@@ -79,16 +80,19 @@ class Priorities(Sample):
 
     Burckhardt, Kothari, Musuvathi and Nagarakatte, "A Randomized Scheduler with Probabilistic Guarantees of Finding
     Bugs" (ASPLOS 2010): an order that needs d - 1 such points is met with a probability that only falls with the number
-    of parties and of points, not with that of all orders.
+    of parties and of points, not with that of all orders. A party that has gone first ``FAIR`` times in a row falls as
+    well (Musuvathi and Qadeer, "Fair Stateless Model Checking", PLDI 2008).
     """
 
-    __slots__ = ("_changes", "_lowest", "_priorities")
+    __slots__ = ("_changes", "_in_a_row", "_latest", "_lowest", "_priorities")
 
     def __init__(self, dice: random.Random, overtakings: int, faults: int, length: int, changes: int) -> None:
         super().__init__(dice, overtakings, faults, length)
         self._changes = {1 + int(self._dice() * length) for _ in range(changes)}
         self._priorities: dict[int | str, float] = {}
         self._lowest = 0.0
+        self._latest: int | str = ""
+        self._in_a_row = 0
 
     def _free(self, options: Sequence[Any], count: int) -> int:
         parties = [party_of(option) for option in options[:count]]
@@ -96,10 +100,15 @@ class Priorities(Sample):
         for party in parties:
             if party not in priorities:
                 priorities[party] = self._dice()
-        if len(self.log) in self._changes:
+        first = max(parties, key=priorities.__getitem__)
+        self._in_a_row = self._in_a_row + 1 if first == self._latest else 1
+        if len(self.log) in self._changes or self._in_a_row > FAIR:
             self._lowest -= 1
-            priorities[max(parties, key=priorities.__getitem__)] = self._lowest
-        return parties.index(max(parties, key=priorities.__getitem__))
+            priorities[first] = self._lowest
+            first = max(parties, key=priorities.__getitem__)
+            self._in_a_row = 1
+        self._latest = first
+        return parties.index(first)
 
 
 class Latencies(Sample):
