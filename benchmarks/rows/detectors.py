@@ -1,4 +1,8 @@
-"""What the stuck watch costs, which is on by default, over a crew of agents; the stall watch is on on both sides."""
+"""What the stuck watch costs, which is on by default, over a crew of agents; the stall watch is on on both sides.
+
+And what ``install(trace_tasks=True)`` costs, which is off by default, where it costs most: a crew of tasks that do next
+to nothing.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ row = Row(
             "cpu_more", 3, 1, of="linecook_waiting", at_most=True, says="10 tools that wait 0.2 s and more, % more CPU"
         ),
     ),
-    columns=("cpu_more", "wall_more", "wall_s"),
+    columns=("cpu_more", "wall_more", "wall_s", "us_task"),
     time_limit=240.0,
     losing="A look at 10,000 tasks takes some milliseconds of the interpreter, at most a 500th of the time.",
 )
@@ -38,14 +42,14 @@ def check(answers: list[int], agents: int, calls: int, pairs: int) -> str | None
     return None if answers == wanted else f"sums {answers[:3]}… where {wanted[0]} is right"
 
 
-def compare(meter: Meter, pairs: int, crew: Callable[[bool], int]) -> None:
-    """Run *crew* in turns with the detectors on and off; medians of the pairs' differences.
+def compare(meter: Meter, pairs: int, crew: Callable[[bool], int], tasks: int = 0) -> None:
+    """Run *crew* in turns with the detectors on and off; medians of the pairs' differences, also for each of *tasks*.
 
     CPU seconds are those of the whole process, the watch thread included. In one process, pair by pair: two processes
     differ by more than what is measured. What ``Shared`` notes of each read and write has a row of its own.
     """
     answers = list[int]()
-    cpu_more, wall_more, wall_s = list[float](), list[float](), list[float]()
+    cpu_more, wall_more, wall_s, cpu_s_more = list[float](), list[float](), list[float](), list[float]()
 
     def timed(on: bool) -> tuple[float, float]:
         wall, cpu = time.perf_counter(), time.process_time()
@@ -59,6 +63,9 @@ def compare(meter: Meter, pairs: int, crew: Callable[[bool], int]) -> None:
         cpu_more.append((cpu / plain_cpu - 1) * 100)
         wall_more.append((wall / plain_wall - 1) * 100)
         wall_s.append(plain_wall)
+        cpu_s_more.append(cpu - plain_cpu)
+    if tasks:
+        meter.note(us_task=statistics.median(cpu_s_more) / tasks * 1e6)
     meter.note(
         cpu_more=statistics.median(cpu_more), wall_more=statistics.median(wall_more), wall_s=statistics.median(wall_s)
     )
@@ -124,6 +131,24 @@ def linecook(meter: Meter, agents: int, calls: int, pairs: int) -> None:
 @row.linecook
 def linecook_waiting(meter: Meter, agents: int, calls: int, pairs: int) -> None:
     compare(meter, pairs, settled(agents, reading(plus_later, calls)))
+
+
+@row.linecook
+def trace_tasks(meter: Meter, agents: int, calls: int, pairs: int) -> None:
+    """Note which line makes each task: ``us_task`` is what a task costs more."""
+    from linecook import install
+
+    async def reader(number: int) -> int:
+        return sum(await asyncio.gather(*(plus_soon(number, call) for call in range(calls))))
+
+    async def crew() -> int:
+        return sum(await asyncio.gather(*(reader(n) for n in range(agents))))
+
+    def timed(on: bool) -> int:
+        with install(trace_tasks=on):
+            return asyncio.run(crew())
+
+    compare(meter, pairs, timed, tasks=agents * (calls + 1))
 
 
 @row.stdlib

@@ -24,12 +24,17 @@ class Installed:
         self._given: list[tuple[Callable[[], asyncio.AbstractEventLoop | None], Any]] = []
         self._factory: Callable[[], asyncio.AbstractEventLoop] | None = None
         self._wrapper: Callable[[], asyncio.AbstractEventLoop] | None = None
-        self._trace: Any = None
+        self._traces: list[Any] = []
 
     def _trace_locks(self) -> None:
         from ..observe.stuck.traced import LockTrace
 
-        self._trace = LockTrace().begin()
+        self._traces.append(LockTrace().begin())
+
+    def _trace_tasks(self) -> None:
+        from ..observe.stuck.made import TaskTrace
+
+        self._traces.append(TaskTrace().begin())
 
     def _give(self, loop: asyncio.AbstractEventLoop, lane: ThreadLane) -> None:
         previous = getattr(loop, "_default_executor", None)
@@ -61,8 +66,8 @@ class Installed:
                 asyncio.events.new_event_loop = asyncio.new_event_loop = self._factory
             self._factory = self._wrapper = None
             given, self._given = self._given, []
-            trace, self._trace = self._trace, None
-        if trace is not None:
+            traces, self._traces = self._traces, []
+        for trace in traces:
             trace.end()
         missed: list[str] = []
         for loop_ref, previous in given:
@@ -84,7 +89,7 @@ class Installed:
         self.uninstall()
 
 
-def install(*, trace_locks: bool = False) -> Installed:
+def install(*, trace_locks: bool = False, trace_tasks: bool = False) -> Installed:
     """Make linecook's thread lane the default executor: ``asyncio.to_thread`` and all who use it stop starving.
 
     Inside a running loop it is that loop's; before any loop runs, that of every loop made from now on by
@@ -97,6 +102,10 @@ def install(*, trace_locks: bool = False) -> Installed:
         are exchanged for ones that take note and call the original. Without it
         ``linecook.observe.diagnose`` knows the holders that use ``async with``. Not seen: what was taken before, locks
         of threads, and those of other libraries that don't use asyncio's.
+      trace_tasks: also note which line makes each task: ``create_task`` of asyncio's loops, and of uvloop's if that is
+        imported, is exchanged for one that takes note and calls the original. ``linecook.observe.diagnose`` then tells
+        it of each wait, and of each task left behind. Not seen: tasks made before, and by ``asyncio.Task`` itself.
+        Every task then costs a little more (benchmarks: detectors).
 
     Returns:
       an object whose ``uninstall()`` reverses it.
@@ -113,6 +122,8 @@ def install(*, trace_locks: bool = False) -> Installed:
             installed._wrap_new_loops()  # pyright: ignore[reportPrivateUsage]
     if trace_locks:
         installed._trace_locks()  # pyright: ignore[reportPrivateUsage]
+    if trace_tasks:
+        installed._trace_tasks()  # pyright: ignore[reportPrivateUsage]
     return installed
 
 

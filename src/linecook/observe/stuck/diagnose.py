@@ -28,6 +28,7 @@ from .words import (
     cure_of,
     hint_for,
     holds_of,
+    made_noted,
     may_be_held_unseen,
     may_be_lost,
     name_of,
@@ -212,6 +213,7 @@ class Found:
             self._ends_in(post),
             holders,
             why,
+            made_at=made_noted(post.task),
         )
 
     def _known_of(self, post: Post) -> str:

@@ -33,6 +33,8 @@ class TaskWait:
       holders: who has it, as far as can be seen; or whom it waits for.
       why: why nobody can wake it, or what else is known; may be empty.
       alike: how many more wait for the same at the same line.
+      made_at: the line that made the task, when that was noted (``install(trace_tasks=True)``, asyncio's debug mode,
+        ``linecook watch``); else empty.
     """
 
     who: str
@@ -43,6 +45,7 @@ class TaskWait:
     holders: tuple[Holder, ...] = ()
     why: str = ""
     alike: int = 0
+    made_at: str = ""
 
     def __str__(self) -> str:
         return "\n".join(_wait_text(self))
@@ -110,8 +113,8 @@ class LeftTask:
     Attributes:
       what: the function it runs, and its name.
       made_by: the path of the call that made it; empty when it was made outside of calls.
-      made_at: the line that made it, when that was noted (asyncio's debug mode, ``linecook watch``); else where its
-        function begins.
+      made_at: the line that made it, when that was noted (``install(trace_tasks=True)``, asyncio's debug mode,
+        ``linecook watch``); else where its function begins.
       state: ``"alive"`` or ``"failed"``.
       told: where it stands, or its error.
     """
@@ -236,6 +239,8 @@ def _wait_text(wait: TaskWait, number: str = "") -> Iterator[str]:
         yield f"{indent}{_has(wait.what)} {holder.who}{', at ' + holder.place if holder.place else ''}"
     if wait.why:
         yield f"{indent}{wait.why}"
+    if wait.made_at:
+        yield f"{indent}made at {wait.made_at}"
     if wait.alike:
         yield f"{indent}and {_many(wait.alike, 'more task')} at the same line"
 

@@ -16,12 +16,11 @@ from typing import Any
 from ..._core.callframe import CallFrame
 from ..._core.context import Frame, current_frame, mark_here
 from ..._core.stacks import stacks_of_others
-from ..audit.origins import line_that_made
 from ..live.chains import context_of
 from ..place import Place, Spot, _is_ours_or_pythons, call_on_stack
 from .diagnosis import LeftTask
 from .posts import Post, look_at
-from .words import path_of, place_of, shown
+from .words import made_noted, path_of, place_of, shown
 
 
 def left_among(
@@ -105,9 +104,9 @@ def _made_by(task: asyncio.Task[Any]) -> str:
 
 
 def _made_at(task: asyncio.Task[Any]) -> str:
-    where = line_that_made(task)
-    if where is not None:
-        return str(where)
+    noted = made_noted(task)
+    if noted:
+        return noted
     coroutine: Any = task.get_coro()
     code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
     return "" if code is None else place_of(Spot(code, code.co_firstlineno))

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from ..._core.handlers import with_lines
+from ..audit.origins import line_that_made
 from ..place import Place, Spot
 from .graph import Graph
 from .noted import is_tracing
@@ -53,6 +54,12 @@ def place_of(spot: Spot | None) -> str:
 def shown(place: Place) -> str:
     """Return *place* with the plain name of its function."""
     return str(Place(place.file, place.line, place.function.replace(".<locals>", ""), place.source))
+
+
+def made_noted(task: asyncio.Task[Any]) -> str:
+    """Return the line that made *task*; empty when nobody has noted it."""
+    where = line_that_made(task)
+    return "" if where is None else shown(where.look_up())
 
 
 def taken_at(held: Held) -> str:
