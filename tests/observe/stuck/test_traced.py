@@ -166,6 +166,17 @@ def test_install_traces_when_asked_to_and_gives_it_back() -> None:
     assert asyncio.Lock.acquire is BEFORE[asyncio.Lock, "acquire"]
 
 
+async def test_a_task_that_runs_nothing_but_acquire_is_called_as_it_is_without_a_trace(trace: LockTrace) -> None:
+    lock = asyncio.Lock()
+    with trace:
+        await lock.acquire()
+        task = asyncio.create_task(lock.acquire(), name="waiter")
+        await asyncio.sleep(0)
+        assert "waiter (Lock.acquire) waits for an asyncio.Lock" in str(diagnose())
+        lock.release()
+        await task
+
+
 async def test_cancelling_a_wait_leaves_no_holder_behind(trace: LockTrace) -> None:
     lock = asyncio.Lock()
 

@@ -171,6 +171,8 @@ def _acquire_by(original: Callable[[Any], Any], has_order: bool) -> Callable[[An
             held[serial] = taken
         return result
 
+    # A task may run nothing but this, and is called by its code.
+    acquire.__code__ = acquire.__code__.replace(co_qualname=original.__qualname__)
     return acquire
 
 
