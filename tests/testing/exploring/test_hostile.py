@@ -1,4 +1,4 @@
-"""Programs of every sort that asyncio and linecook allow, right ones and wrong ones, each looked at in some schedules."""
+"""Programs of every sort that asyncio and linecook allow, right and wrong ones, each looked at in some schedules."""
 
 import asyncio
 import contextvars

@@ -17,7 +17,7 @@ from .choices import Deviation, Offer
 
 LATENCIES = (0.1, 1.0, 2.0, 5.0, 6.0, 12.0, 31.0)  # most are quick, and a few take as long as all the others together
 SPEEDS = (0.2, 1.0, 5.0)  # of a party
-FAIR = 20  # choices in a row that one party may win: who polls until somebody else is through would else go on for ever
+FAIR = 20  # times in a row that a party may be passed over
 
 
 class Sample:
@@ -75,43 +75,71 @@ class Walk(Sample):
         return int(dice() * count) if dice() >= self._sticky else 0
 
 
-class Priorities(Sample):
+class ByParty(Sample):
+    """Ranks what is open by whose it is; the lowest rank goes first, and nobody is passed over for ever.
+
+    Who polls until somebody else is through would go on for ever, if it went first for ever: whoever was passed over
+    ``FAIR`` times in a row has its turn (Musuvathi and Qadeer, "Fair Stateless Model Checking", PLDI 2008).
+    """
+
+    __slots__ = ("_passed",)
+
+    def __init__(self, dice: random.Random, overtakings: int, faults: int, length: int) -> None:
+        super().__init__(dice, overtakings, faults, length)
+        self._passed: dict[int | str, int] = {}
+
+    def _free(self, options: Sequence[Any], count: int) -> int:
+        options = options[:count]
+        parties = [party_of(option) for option in options]
+        ranks, passed = self._ranks(options, parties), self._passed
+        picked = ranks.index(min(ranks))
+        for party in dict.fromkeys(parties):
+            if party == parties[picked]:
+                passed[party] = 0
+            else:
+                passed[party] = before = passed.get(party, 0) + 1
+                if before > FAIR:
+                    picked, passed[party] = parties.index(party), 0
+                    break
+        self._happens(options[picked])
+        return picked
+
+    def _ranks(self, options: Sequence[Any], parties: Sequence[int | str]) -> list[float]:
+        """Return the rank of each of *options*, which are those of *parties*."""
+        raise NotImplementedError
+
+    def _happens(self, option: Any) -> None:
+        """Note that *option* happens."""
+
+
+class Priorities(ByParty):
     """Gives each party a priority; the highest goes first, and at each of *changes* points falls below all others.
 
     Burckhardt, Kothari, Musuvathi and Nagarakatte, "A Randomized Scheduler with Probabilistic Guarantees of Finding
     Bugs" (ASPLOS 2010): an order that needs d - 1 such points is met with a probability that only falls with the number
-    of parties and of points, not with that of all orders. A party that has gone first ``FAIR`` times in a row falls as
-    well (Musuvathi and Qadeer, "Fair Stateless Model Checking", PLDI 2008).
+    of parties and of points, not with that of all orders.
     """
 
-    __slots__ = ("_changes", "_in_a_row", "_latest", "_lowest", "_priorities")
+    __slots__ = ("_changes", "_lowest", "_priorities")
 
     def __init__(self, dice: random.Random, overtakings: int, faults: int, length: int, changes: int) -> None:
         super().__init__(dice, overtakings, faults, length)
         self._changes = {1 + int(self._dice() * length) for _ in range(changes)}
-        self._priorities: dict[int | str, float] = {}
-        self._lowest = 0.0
-        self._latest: int | str = ""
-        self._in_a_row = 0
+        self._priorities: dict[int | str, float] = {}  # the highest is the lowest number
+        self._lowest = 1.0
 
-    def _free(self, options: Sequence[Any], count: int) -> int:
-        parties = [party_of(option) for option in options[:count]]
+    def _ranks(self, options: Sequence[Any], parties: Sequence[int | str]) -> list[float]:
         priorities = self._priorities
         for party in parties:
             if party not in priorities:
                 priorities[party] = self._dice()
-        first = max(parties, key=priorities.__getitem__)
-        self._in_a_row = self._in_a_row + 1 if first == self._latest else 1
-        if len(self.log) in self._changes or self._in_a_row > FAIR:
-            self._lowest -= 1
-            priorities[first] = self._lowest
-            first = max(parties, key=priorities.__getitem__)
-            self._in_a_row = 1
-        self._latest = first
-        return parties.index(first)
+        if len(self.log) in self._changes:
+            self._lowest += 1
+            priorities[min(parties, key=priorities.__getitem__)] = self._lowest
+        return [priorities[party] for party in parties]
 
 
-class Latencies(Sample):
+class Latencies(ByParty):
     """Gives each party a speed, and what it asks for a latency; what is due first comes first.
 
     As a program is tried by hand against services with drawn latencies: an answer that is slow stays under way while
@@ -126,19 +154,17 @@ class Latencies(Sample):
         self._due: dict[Any, float] = {}
         self._speeds: dict[int | str, float] = {}
 
-    def _free(self, options: Sequence[Any], count: int) -> int:
+    def _ranks(self, options: Sequence[Any], parties: Sequence[int | str]) -> list[float]:
         due, dice, speeds = self._due, self._dice, self._speeds
-        for option in options[:count]:
+        for option, party in zip(options, parties, strict=True):
             if option not in due:
-                party = party_of(option)
                 if party not in speeds:
                     speeds[party] = SPEEDS[int(dice() * len(SPEEDS))]
                 due[option] = self._clock + LATENCIES[int(dice() * len(LATENCIES))] * speeds[party]
-        moments = [due[option] for option in options[:count]]
-        self._clock = min(moments)
-        picked = moments.index(self._clock)
-        del due[options[picked]]  # a thread's next step, and the next timer, are drawn anew
-        return picked
+        return [due[option] for option in options]
+
+    def _happens(self, option: Any) -> None:
+        self._clock = max(self._clock, self._due.pop(option))  # its next step, or the next timer, is drawn anew
 
 
 def party_of(option: Any) -> int | str:

@@ -24,8 +24,9 @@ MOST = 2_000  # steps that are noted of one schedule
 CARRIED = (
     "the program carries state from one schedule to the next, so nothing can be said about all its schedules: run once "
     "more, the plain schedule is another one. {}. Look for what outlives main and is changed by it: a global, a class "
-    "attribute, a cache. Make it in main, or reset it where main begins; what is filled once and then stays (a "
-    "cache, a lazy import), fill before explore"
+    "attribute, a cache. Make it in main, or reset it where main begins; what is filled once and then stays (a cache, "
+    "a lazy import), fill before explore. If there is no such thing: the order of a set of objects, or anything else "
+    "that goes by their addresses, is another one in each run"
 )
 FAILS_NOW = "It failed only now: {}: {}"
 
