@@ -41,7 +41,7 @@ async def end(*tasks: asyncio.Task[str]) -> None:
 async def test_a_wait_is_told_with_the_line_that_made_the_task(trace: TaskTrace) -> None:
     task, line = asyncio.create_task(reads(asyncio.Queue())), line_here()
     await asyncio.sleep(0)
-    found = diagnose()
+    found = diagnose(asyncio.get_running_loop())
     (wait,) = [*found.unwakeable, *found.waits]
     assert f"test_made.py:{line} in test_a_wait_is_told" in wait.made_at
     assert "asyncio.create_task(reads(asyncio.Queue()))" in wait.made_at
@@ -52,7 +52,7 @@ async def test_a_wait_is_told_with_the_line_that_made_the_task(trace: TaskTrace)
 async def test_without_it_a_wait_is_told_without() -> None:
     task = asyncio.create_task(reads(asyncio.Queue()))
     await asyncio.sleep(0)
-    found = diagnose()
+    found = diagnose(asyncio.get_running_loop())
     assert [wait.made_at for wait in (*found.unwakeable, *found.waits)] == [""]
     assert "made at" not in str(found)
     await end(task)
@@ -73,7 +73,7 @@ async def test_each_way_to_make_a_task_is_seen(trace: TaskTrace) -> None:
         group.create_task(tells("group"), name="group")
         s.start(waits())
         await asyncio.sleep(0)
-        for wait in diagnose(most=100).waits:
+        for wait in diagnose(asyncio.get_running_loop(), most=100).waits:
             told[wait.who] = wait.made_at
         for _ in range(4):
             queue.put_nowait("soup")
@@ -88,7 +88,7 @@ async def test_a_task_left_behind_is_told_with_its_line(trace: TaskTrace) -> Non
 
     task, line = asyncio.create_task(fails()), line_here()
     await asyncio.sleep(0)
-    (left,) = diagnose().left
+    (left,) = diagnose(asyncio.get_running_loop()).left
     assert f"test_made.py:{line} in" in left.made_at
     assert "asyncio.create_task(fails())" in left.made_at
     with pytest.raises(ValueError, match="soup"):
