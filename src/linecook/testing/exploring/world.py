@@ -177,7 +177,7 @@ class World:
 
     def _play(self, loop: ExploredLoop, footprints: Footprints | None) -> Found | None:
         watch = Watch(self.invariant)
-        looks = [footprints.note] if footprints is not None else []
+        looks: list[Callable[[Any], object]] = [footprints.note] if footprints is not None else []
         looks += [watch.look] if watch.is_continual else []
         if looks:
             loop.after_step = looks[0] if len(looks) == 1 else lambda handle: [look(handle) for look in looks]

@@ -176,7 +176,8 @@ def party_of(option: Any) -> int | str:
         for callback, _ in option.future._callbacks or ():
             owner: Any = getattr(callback, "__self__", None)
             if isinstance(owner, asyncio.Task):
-                return int(getattr(owner, "number", -1))
+                task: asyncio.Task[Any] = owner
+                return int(getattr(task, "number", -1))
         return -1
     return str(getattr(option, "what", type(option).__name__))  # a thread's name; "Timer"; what is ready
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from _thread import RLock as _CRLock
 from _thread import allocate_lock
-from collections.abc import Callable
 from threading import TIMEOUT_MAX
 from typing import Any
 
@@ -24,12 +23,15 @@ class _TakenInTurn:
 
     __slots__ = ("__weakref__", "_real", "holder")
 
-    _made: Callable[[], Any]  # of the real lock
     _kind = ""
 
     def __init__(self, real: Any = None) -> None:
-        self._real: Any = real or type(self)._made()
+        self._real: Any = real or self._new()
         self.holder: Any = None
+
+    def _new(self) -> Any:
+        """Return a real lock of this kind."""
+        raise NotImplementedError
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock; as ``acquire`` of ``threading``'s, in virtual time."""
@@ -77,8 +79,10 @@ class ControlledLock(_TakenInTurn):
     """A ``threading.Lock``."""
 
     __slots__ = ()
-    _made = allocate_lock
     _kind = "lock"
+
+    def _new(self) -> Any:
+        return allocate_lock()
 
     def _let_go(self) -> None:
         self.holder = None
@@ -102,8 +106,10 @@ class ControlledRLock(_TakenInTurn):
     """A ``threading.RLock``, which its owner may take again; the owner, as there, is the real thread."""
 
     __slots__ = ()
-    _made = _CRLock
     _kind = "rlock"
+
+    def _new(self) -> Any:
+        return _CRLock()
 
     def _let_go(self) -> None:
         self._real.release()
