@@ -7,12 +7,12 @@ overtaking or a fault is drawn alike in all three.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Sequence
 from typing import Any
 
 from ..loop.arrivals import Answer
+from ..loop.tasks import ExploredTask
 from .choices import Deviation, Offer
 
 LATENCIES = (0.1, 1.0, 2.0, 5.0, 6.0, 12.0, 31.0)  # most are quick, and a few take as long as all the others together
@@ -175,9 +175,8 @@ def party_of(option: Any) -> int | str:
     if option.__class__ is Answer:
         for callback, _ in option.future._callbacks or ():
             owner: Any = getattr(callback, "__self__", None)
-            if isinstance(owner, asyncio.Task):
-                task: asyncio.Task[Any] = owner
-                return int(getattr(task, "number", -1))
+            if isinstance(owner, ExploredTask):
+                return owner.number
         return -1
     return str(getattr(option, "what", type(option).__name__))  # a thread's name; "Timer"; what is ready
 
