@@ -62,6 +62,22 @@ async def times_out() -> None:
         await outside()
 
 
+async def times_out_and_then_stops() -> None:
+    await times_out_quietly()
+    try:
+        await outside()
+    except asyncio.CancelledError:
+        return  # as what runs a call does: it tells by an outcome that it was cancelled
+
+
+async def times_out_quietly() -> None:
+    try:
+        async with asyncio.timeout(1):
+            await outside()
+    except TimeoutError:
+        pass
+
+
 def test_going_on_with_the_work_is_found_with_the_line() -> None:
     failure = explore(cancelled(goes_on)).failure
     assert failure is not None
@@ -69,7 +85,7 @@ def test_going_on_with_the_work_is_found_with_the_line() -> None:
     assert "test_cancels.py" in failure.message
 
 
-@pytest.mark.parametrize("worker", [cleans_up, cleans_up_and_stops, takes_it_back, times_out])
+@pytest.mark.parametrize("worker", [cleans_up, cleans_up_and_stops, takes_it_back, times_out, times_out_and_then_stops])
 def test_what_ends_in_its_own_way_is_fine(worker: Callable[[], Coroutine[Any, Any, None]]) -> None:
     explore(cancelled(worker)).check()
 

@@ -27,15 +27,17 @@ class Request:
 
     Attributes:
       task: the one that is to end.
+      is_taken_back: by ``uncancel``. Counting open requests at the end wouldn't tell: another one may have come since.
       went_on_at: where it waited anew, outside of every handler; None: it hasn't.
     """
 
-    __slots__ = ("_inner", "_waiter", "task", "went_on_at")
+    __slots__ = ("_inner", "_waiter", "is_taken_back", "task", "went_on_at")
 
     def __init__(self, task: asyncio.Task[Any], waiter: Any) -> None:
         self.task = task
         self._waiter = waiter
         self._inner = _waited_for(task)
+        self.is_taken_back = False
         self.went_on_at: Place | None = None
 
     def look(self) -> None:
@@ -49,7 +51,7 @@ class Request:
     def is_swallowed(self) -> bool:
         """Say whether the task has ended well, though it was to end and nobody has taken that back."""
         task: Any = self.task
-        if not task.done() or task.cancelled() or not task.cancelling():
+        if self.is_taken_back or not task.done() or task.cancelled() or not task.cancelling():
             return False
         if self.is_pythons():
             return True

@@ -71,6 +71,14 @@ class ExploredTask(asyncio.Task[T]):
             loop.cancels.append(Request(self, waiter))
         return asked
 
+    def uncancel(self) -> int:
+        requests: list[Request] = getattr(self.get_loop(), "cancels", [])
+        for request in reversed(requests):
+            if request.task is self and not request.is_taken_back:
+                request.is_taken_back = True
+                break
+        return super().uncancel()
+
 
 class ExploredFuture(asyncio.Future[T]):
     """A future that users may put into a set: what ``run_in_executor`` returns."""
