@@ -136,7 +136,7 @@ class Chaos:
 async def test_every_message_has_one_end_whatever_happens(clock: VirtualClock, seed: int, when_full: str) -> None:
     chaos = Chaos(seed, when_full, deliveries=1 + seed % 3)
     await chaos.play()
-    assert chaos.ends["answered"] > 20
+    assert chaos.ends["answered"] > 10  # else nothing was tried
 
 
 async def test_errors_name_the_agent_and_the_message() -> None:

@@ -341,6 +341,27 @@ async def test_who_leaves_while_waiting_for_room_has_sent_nothing(clock: Virtual
     assert ref.statistics()["taken"] == 2
 
 
+async def test_who_is_cancelled_while_waiting_for_room_has_sent_nothing_though_room_comes_in_that_turn() -> None:
+    taken: list[str] = []
+    opens = asyncio.Event()
+
+    @agent
+    async def quick(inbox: Inbox[str]) -> None:
+        await opens.wait()
+        async for message in inbox:
+            taken.append(message.body)
+
+    async with team() as kitchen:
+        ref = kitchen.start(quick(), capacity=1)
+        await ref.tell("a")
+        sender = asyncio.create_task(ref.tell("b"))
+        await asyncio.sleep(0)
+        opens.set()  # the agent's next step is ready, before that in which the sender hears of its end
+        sender.cancel()
+        await asyncio.wait([sender])
+    assert taken == ["a"]
+
+
 async def test_an_agent_that_tells_itself_into_a_full_mailbox_is_refused() -> None:
     mine: list[Ref[Order]] = []
 

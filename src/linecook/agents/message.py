@@ -128,6 +128,11 @@ class Message(Waiter, Generic[M_co, R_contra]):
     def is_woken(self) -> bool:
         return self._state != WAITING
 
+    def cancel(self, msg: object = None) -> bool:
+        is_told = super().cancel(msg)
+        self.leave()  # now, and not when the task hears of it: the agent could take it before (test_house_mailbox)
+        return is_told
+
     def leave(self) -> None:
         """The sender waits for room no more, and the agent won't see it, unless it has just taken it."""
         state = self._state

@@ -59,8 +59,9 @@ class Ref(Generic[M_contra]):
           Refused: the mailbox is full, and the agent was started with ``when_full="refuse"``; or it is the agent's own,
             where to wait would be for ever.
 
-        Cancelled while it waits, it has sent nothing. It says nothing of what the agent does with the message: what the
-        agent fails on, and what is dropped, is in ``team.dead_letters``.
+        Cancelled while it waits, it has sent nothing, unless the agent had taken the message in that very turn. It says
+        nothing of what the agent does with it: what the agent fails on, and what is dropped, is in
+        ``team.dead_letters``.
         """
         mailbox = self._child
         message: Message[M_contra, Any] = Message(body, mailbox)

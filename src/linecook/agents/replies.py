@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core.errors import UsageError
+from .courier import Waiter
 from .message import ANSWERED, LEFT, TAKEN, R_contra
 from .question import Question
 
@@ -79,6 +80,9 @@ class Streamed(Question[Any, R_contra]):
             self._mailbox.courier.wake(self)
 
     # -- the reader's side ---------------------------------------------------------------------------------------
+
+    def cancel(self, msg: object = None) -> bool:
+        return Waiter.cancel(self, msg)  # one wait for a piece is given up, as by wait_for; who reads on may do so
 
     def is_woken(self) -> bool:
         return self._told or self._state >= ANSWERED
