@@ -18,21 +18,41 @@ def in_every_order(main: Main, **options: Any) -> Exploration:
     return found
 
 
+async def cancelled_sometime(task: "asyncio.Future[Any]") -> bool:
+    """Cancel *task* at some moment, and see it end; return whether it was still there to be asked."""
+    await outside("the cancel")
+    asked = task.cancel()
+    await asyncio.wait([task])
+    return asked
+
+
 class Kitchen:
-    """Counts what is at work, so that nothing is left behind and no bound passed; made afresh in each schedule."""
+    """Counts what is at work, so that nothing is left behind and no bound passed; made afresh in each schedule.
+
+    Attributes:
+      begun, served: what was, in order.
+      at_work: what is being cooked or cleaned up.
+      crowded: what was at work when there was more of it than *most*; kept, since whoever cooks may be restarted.
+    """
 
     def __init__(self, most: int | None = None) -> None:
         self.most = most
         self.begun: list[str] = []
+        self.served: list[str] = []
         self.at_work: list[str] = []
+        self.crowded: list[str] = []
 
     async def cook(self, dish: str) -> str:
         """Work until the answer comes from outside."""
         self.begun.append(dish)
         self.at_work.append(dish)
-        assert self.most is None or len(self.at_work) <= self.most, f"{self.at_work} at once"
+        if self.most is not None and len(self.at_work) > self.most:
+            self.crowded += self.at_work
+            raise AssertionError(f"{self.at_work} at once")
         try:
-            return await outside(dish)
+            await outside(dish)
+            self.served.append(dish)
+            return dish
         finally:
             self.at_work.remove(dish)
 
@@ -55,5 +75,5 @@ class Kitchen:
         raise ValueError(dish)
 
     def is_quiet(self) -> bool:
-        """Say whether nothing is at work any more."""
-        return not self.at_work
+        """Say whether nothing is at work any more, and never was more than may be."""
+        return not self.at_work and not self.crowded
