@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from linecook import Inbox, agent, scope, team
 from linecook.testing import explore, outside
 
 
@@ -88,6 +89,26 @@ def test_going_on_with_the_work_is_found_with_the_line() -> None:
 @pytest.mark.parametrize("worker", [cleans_up, cleans_up_and_stops, takes_it_back, times_out, times_out_and_then_stops])
 def test_what_ends_in_its_own_way_is_fine(worker: Callable[[], Coroutine[Any, Any, None]]) -> None:
     explore(cancelled(worker)).check()
+
+
+def test_who_sees_its_own_calls_end_before_it_does_swallows_nothing() -> None:
+    @agent
+    async def head_cook(inbox: Inbox[str]) -> None:
+        async with scope() as cooks:
+            cooks.start(cleans_up())
+
+    async def call() -> None:
+        async with scope() as cooks:
+            cooks.start(cleans_up())
+
+    async def main() -> None:
+        async with team() as kitchen, scope() as s:
+            ref, handle = kitchen.start(head_cook()), s.start(call())
+            await outside()
+            handle.cancel()
+            await ref.stop(grace=0)
+
+    explore(main, overtakings=1).check()
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="wait_for drops no cancel since 3.12")

@@ -13,7 +13,10 @@ from functools import lru_cache
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
+from ...._core.outcome import Cancelled
+from ...._core.running import Running
 from ...._core.supervise import _waiting_frames
+from ....agents.recipe import Recipe
 from ..telling.places import is_theirs, place_of
 
 if TYPE_CHECKING:
@@ -31,12 +34,13 @@ class Request:
       went_on_at: where it waited anew, outside of every handler; None: it hasn't.
     """
 
-    __slots__ = ("_inner", "_waiter", "is_taken_back", "task", "went_on_at")
+    __slots__ = ("_inner", "_run_by", "_waiter", "is_taken_back", "task", "went_on_at")
 
     def __init__(self, task: asyncio.Task[Any], waiter: Any) -> None:
         self.task = task
         self._waiter = waiter
         self._inner = _waited_for(task)
+        self._run_by = _runs(task)
         self.is_taken_back = False
         self.went_on_at: Place | None = None
 
@@ -55,7 +59,7 @@ class Request:
             return False
         if self.is_pythons():
             return True
-        if self.went_on_at is None:
+        if self.went_on_at is None or isinstance(getattr(self._run_by, "outcome", None), Cancelled):
             return False
         is_well: bool = task._exception is None  # so looked at, it isn't marked as read
         return is_well
@@ -66,6 +70,15 @@ class Request:
         https://github.com/python/cpython/issues/86296
         """
         return self._inner is not None and self._inner.done() and not self._inner.cancelled()
+
+
+def _runs(task: asyncio.Task[Any]) -> Running[Any] | Recipe[Any] | None:
+    """Return what of ours runs *task*, and tells by its outcome how that has ended: the task itself ends well."""
+    coroutine: Any = task.get_coro()
+    if getattr(coroutine, "cr_code", None) is Running._drive.__code__:
+        running: Running[Any] | None = None if coroutine.cr_frame is None else coroutine.cr_frame.f_locals.get("self")
+        return running
+    return coroutine if isinstance(coroutine, Recipe) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def _waited_for(task: asyncio.Task[Any]) -> asyncio.Future[Any] | None:
