@@ -303,6 +303,88 @@ async def test_agents_that_fail_together_are_started_anew_once_each() -> None:
         assert log.count("a begins") == log.count("b begins") == 2
 
 
+async def test_one_that_fails_while_the_others_are_ended_is_started_anew_with_them_and_no_second_time() -> None:
+    log: list[str] = []
+    let_go = asyncio.Event()
+
+    @agent
+    async def slow_to_end(inbox: Inbox[str]) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await let_go.wait()
+
+    async with team(restart="one_for_all", intensity=1) as office:
+        a, b = office.start(logger("a", log)), office.start(logger("b", log))
+        office.start(slow_to_end())
+        await turns()
+        await b.tell("fail")
+        await turns()
+        await a.tell("fail")  # it is about to be ended anyway
+        await turns()
+        let_go.set()
+        await turns(40)
+        assert log.count("a begins") == log.count("b begins") == 2
+        assert office.statistics()["restarts"] == 1
+
+
+async def test_one_that_is_stopped_after_it_failed_takes_none_with_it_that_began_before() -> None:
+    log: list[str] = []
+    async with team(restart="rest_for_one") as office:
+        a, b, c = [office.start(logger(name, log)) for name in "abc"]
+        await turns()
+        await b.tell("fail")
+        while b.statistics()["state"] != "restarting":
+            await asyncio.sleep(0)
+        await b.stop()
+        await turns(40)
+        assert office.agents == [a, c]
+    assert log.count("a begins") == 1
+    assert log.count("c begins") == 2
+
+
+async def test_a_temporary_agent_is_ended_with_one_that_failed_and_not_started_anew() -> None:
+    log: list[str] = []
+
+    async def plain() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("plain ends")
+
+    async with team(restart="one_for_all") as office:
+        failing = office.start(logger("a", log))
+        once = office.start(logger("b", log), restart="temporary")
+        coroutine = office.start(plain(), restart="temporary")
+        await turns()
+        await failing.tell("fail")
+        await turns(40)
+        assert office.agents == [failing]
+        for ref in (once, coroutine):
+            assert isinstance(await ref.wait_closed(), Cancelled)
+    assert log.count("a begins") == 2
+    assert log.count("b begins") == log.count("plain ends") == 1
+
+
+async def test_who_is_cancelled_while_he_stops_an_agent_hears_of_it(clock: VirtualClock) -> None:
+    @agent(grace=5)
+    async def slow_to_end(inbox: Inbox[str]) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(2)
+
+    async with team() as office:
+        ref = office.start(slow_to_end())
+        await asyncio.sleep(0)
+        stopping = asyncio.create_task(ref.stop(grace=0))
+        await asyncio.sleep(1)
+        stopping.cancel()
+        await asyncio.wait([stopping])
+        assert stopping.cancelled()
+        assert not ref.is_alive
+
+
 async def test_messages_that_wait_survive_the_restart_of_a_sibling() -> None:
     log: list[str] = []
     async with team(restart="one_for_all") as office:

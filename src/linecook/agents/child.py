@@ -13,6 +13,7 @@ from .._core.deadline import check_seconds, move_on_after
 from .._core.errors import AgentFailed, MailboxClosed, UsageError
 from .._core.outcome import Cancelled, Failed, Ok, Outcome, TimedOut
 from .._core.running import Running
+from .._core.supervise import cancel_requests, raise_if_cancelled_since
 from .courier import Courier
 from .inbox import Inbox
 from .mailbox import AnyMessage, Mailbox, Terms
@@ -210,10 +211,12 @@ class Child(Mailbox):
         check_seconds(grace, "grace of stop")
         if self.task is not None and self.task is asyncio.current_task():
             raise UsageError(f"{self.name} stops itself and would wait for its own end: let it return instead")
+        before = cancel_requests()
         self.stop_soon("it was stopped")
         with move_on_after(self.team.grace if grace is None else grace):
             return await self.wait_unless_restarting()
         await self.team.end_hard([self], "caller")
+        raise_if_cancelled_since(before)
         return await self.wait()
 
     async def wait_unless_restarting(self) -> Outcome[Any]:

@@ -183,6 +183,9 @@ class Ref(Generic[M_contra]):
 
         Raises:
           UsageError: the agent stops itself, and would wait for its own end; let it return.
+
+        Whoever is cancelled here hears of it at once while the end is polite, and else when the agent has ended: it is
+        not taken back.
         """
         return await self._child.stop(grace)
 

@@ -6,7 +6,6 @@ Semantics are those of Erlang/OTP's supervisors, whose words these are.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .._core.errors import LinecookError
@@ -33,7 +32,6 @@ class Restarting:
     def __init__(self, team: Team, strategy: Strategy, intensity: Intensity) -> None:
         self._team = team
         self._strategy: Strategy = strategy
-        self._failed: deque[Child] = deque()
         self.intensity = intensity
         self.regrouping: asyncio.Task[None] | None = None
 
@@ -46,13 +44,15 @@ class Restarting:
           by_us: whether we had asked it to.
         """
         team = self._team
-        if child.regrouping and not child.is_stopping and not team.is_ending:
-            child.settle_messages(outcome, starts_anew=True)  # with its siblings, by whoever has ended it
+        if child.regrouping and not (child.is_stopping or team.is_ending or child.terms.restart == "temporary"):
+            if not by_us:
+                team.telling.restarts(child, outcome)
+            child.settle_messages(outcome, starts_anew=True)  # with its siblings, when all of them have ended
             return
         again = not by_us and self._is_started_anew(child, outcome)
         child.settle_messages(outcome, starts_anew=again)
         if not again or (child.is_stopping and not child.waiting):
-            if not (team.is_ending or child.is_stopping or child.is_as_it_should(outcome)):
+            if not (team.is_ending or child.is_stopping or by_us or child.is_as_it_should(outcome)):
                 team.telling.fails(child, outcome)
             team.end_for_good(child, outcome, why_of(outcome))
         elif self.intensity.allows(team.loop.time()):
@@ -79,8 +79,8 @@ class Restarting:
         if self._strategy == "one_for_one" or len(team.children) == 1 or team.is_ending:
             self._begin_again(child)
             return
-        child.regrouping = True
-        self._failed.append(child)
+        for other in self._group_of(child):
+            other.regrouping = True  # from now on: one that fails before its turn comes has no restart of its own
         if self.regrouping is None:
             self.regrouping = team.loop.create_task(self._regroup(), context=team.context.copy())
 
@@ -92,23 +92,29 @@ class Restarting:
             self._team.fail(child, Failed(error, child.call), why, error)
 
     async def _regroup(self) -> None:
-        """End the agents that go with one that failed, the last started first, and start all of them in order."""
+        """End the agents that go with one that failed, the last started first, and start all of them in order.
+
+        Others may fail meanwhile, and bring theirs with them: who is to be ended is looked at anew each time.
+        """
         team = self._team
         try:
-            while self._failed and not team.is_ending:
-                group = self._group_of(self._failed.popleft())
-                self._failed = deque(other for other in self._failed if other not in group)
-                for child in reversed(group):
-                    child.regrouping = True
-                    await end_for_a_while(child)
+            while not team.is_ending and (group := self._group()):
+                last = next((child for child in reversed(group) if child.task is not None), None)
+                if last is not None:
+                    await end_for_a_while(last)
+                    continue
                 for child in group:
-                    if child.regrouping and child.task is None and not (team.is_ending or child.is_stopping):
+                    if not team.is_ending:
                         self._begin_again(child)
         finally:
             self.regrouping = None
 
+    def _group(self) -> list[Child]:
+        """Return those that are to be started anew together; one that is stopped was, once it has ended."""
+        return [child for child in self._team.children
+                if child.regrouping and not (child.is_stopping and child.task is None)]  # fmt: skip
+
     def _group_of(self, failed: Child) -> list[Child]:
+        """Return those that go with *failed*, itself included, in the order of starting."""
         children = list(self._team.children)
-        if self._strategy == "rest_for_one" and failed in self._team.children:
-            return children[children.index(failed) :]
-        return children
+        return children if self._strategy == "one_for_all" else children[children.index(failed) :]
