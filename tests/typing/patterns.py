@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, assert_type
 
-from linecook import Call, Outcome, Settled, agent, approving, merge, tool
+from linecook import Call, Outcome, Settled, Shared, agent, approving, merge, tool
 from linecook.patterns import (
-    Blackboard,
     HandOff,
     Reviewed,
     best_of,
@@ -61,7 +60,7 @@ async def judge(question: str, said: Sequence[Sequence[int]]) -> str:
 
 
 @agent
-async def expert(board: Blackboard[tuple[str, ...]]) -> None:
+async def expert(board: Shared[tuple[str, ...]]) -> None:
     assert_type(board.value, tuple[str, ...])
 
 

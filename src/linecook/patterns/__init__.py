@@ -5,7 +5,6 @@ call of the pattern: what is no longer wanted is cancelled, and waited for. ``do
 """
 
 from .best_of import best_of as best_of
-from .blackboard import Blackboard as Blackboard
 from .blackboard import blackboard as blackboard
 from .critic_loop import Reviewed as Reviewed
 from .critic_loop import critic_loop as critic_loop
@@ -19,7 +18,6 @@ from .supervise import supervise as supervise
 from .vote import vote as vote
 
 __all__ = [
-    "Blackboard",
     "HandOff",
     "Job",
     "Reviewed",
