@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from linecook import agent, charge, tool
 from linecook.errors import BudgetExceeded, TimedOutError, UsageError
 from linecook.patterns import best_of
 from linecook.testing import VirtualClock
+from tests.testing.exploring.house import Kitchen, in_every_order
 
 
 @pytest.fixture
@@ -61,3 +63,42 @@ async def test_without_any_success_the_reason_is_raised() -> None:
 async def test_none_at_all_are_too_few() -> None:
     with pytest.raises(UsageError, match="n=0"):
         await best_of(lambda: cook(1), 0, score=quality_of)
+
+
+async def within_its_budget() -> None:
+    kitchen, paid = Kitchen(most=2), list[int]()
+    qualities = iter([1, 3, 2])
+
+    @tool
+    async def attempt(quality: int) -> int:
+        await kitchen.tidy(str(quality))
+        charge(usd=1)
+        paid.append(quality)
+        return quality
+
+    best = await best_of(lambda: attempt(next(qualities)), 3, score=float, usd=2, limit=2)
+    assert best == max(paid)
+    assert 2 <= len(paid) <= 3  # what was under way when the money was spent may end
+    assert kitchen.is_quiet()
+
+
+async def in_time_or_with_what_is_there() -> None:
+    kitchen = Kitchen()
+    qualities = iter("132")
+
+    async def attempt(quality: str) -> str:
+        return await (kitchen.burn(quality) if quality == "3" else kitchen.tidy(quality))
+
+    try:
+        best = await best_of(lambda: attempt(next(qualities)), 3, score=float, timeout=1)
+    except ExceptionGroup as group:
+        assert {type(error) for error in group.exceptions} <= {ValueError, TimedOutError}
+    else:
+        assert best in "12"
+    assert kitchen.is_quiet()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", [within_its_budget, in_time_or_with_what_is_there])
+def test_in_every_order_the_best_of_what_was_made_is_returned_and_nothing_goes_on(program: Any) -> None:
+    in_every_order(program)

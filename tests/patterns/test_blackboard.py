@@ -1,14 +1,18 @@
 """Blackboard."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
 from linecook import Shared, agent, tool
 from linecook.errors import Undecided, UsageError
 from linecook.patterns import blackboard
+from tests.testing.exploring.house import Kitchen, cancelled_sometime, in_every_order
 
 Words = tuple[str, ...]
+Expert = Callable[[Shared[Words]], Coroutine[Any, Any, None]]
 
 
 @agent
@@ -78,3 +82,49 @@ async def test_an_expert_may_work_on_a_thread() -> None:
 async def test_what_could_be_changed_in_place_is_refused() -> None:
     with pytest.raises(UsageError, match="board"):
         await blackboard(["soup"], [], done=bool)
+
+
+def test_in_every_order_no_word_is_lost_and_the_experts_are_ended() -> None:
+    async def main() -> None:
+        kitchen = Kitchen()
+
+        async def adds(board: Shared[Words], word: str) -> None:
+            await kitchen.tidy(word)
+            board.update(lambda words: (*words, word))
+
+        async def answers(board: Shared[Words]) -> None:
+            await board.wait_for(lambda words: {"leek", "salt"} <= {*words})
+            board.update(lambda words: (*words, "soup"))
+
+        async def goes_on(board: Shared[Words]) -> None:
+            while True:
+                await board.wait_for(lambda words: "cake" in words)
+
+        experts: list[Expert] = [lambda board: adds(board, "leek"), answers, goes_on, lambda board: adds(board, "salt")]
+        words = await blackboard((), experts, done=lambda words: "soup" in words)
+        assert sorted(words[:2]) == ["leek", "salt"]
+        assert words[2:] == ("soup",)
+        assert kitchen.is_quiet()
+
+    in_every_order(main)
+
+
+@pytest.mark.slow
+def test_in_every_order_what_is_cancelled_or_fails_ends_its_experts() -> None:
+    async def main() -> None:
+        kitchen = Kitchen()
+
+        async def adds(board: Shared[Words]) -> None:
+            board.update(lambda words: (*words, "salt"))
+            await kitchen.tidy("salt")
+
+        async def fails(board: Shared[Words]) -> None:
+            await kitchen.burn("cake")
+
+        task = asyncio.create_task(blackboard((), [adds, fails], done=lambda words: len(words) > 1))
+        asked = await cancelled_sometime(task)
+        assert task.cancelled() == asked
+        assert asked or isinstance(task.exception(), ValueError)
+        assert kitchen.is_quiet()
+
+    in_every_order(main)

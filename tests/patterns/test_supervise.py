@@ -1,12 +1,15 @@
 """Supervisor and workers."""
 
 import asyncio
+import logging
+from typing import Any
 
 import pytest
 
 from linecook import Failed
 from linecook.errors import AgentFailed, TeamFailed
 from linecook.patterns import supervise
+from tests.testing.exploring.house import Kitchen, cancelled_sometime, in_every_order
 
 
 async def double(number: int) -> int:
@@ -63,3 +66,50 @@ async def test_workers_that_all_fail_are_given_up() -> None:
 
 async def test_nothing_to_do_is_done() -> None:
     assert len(await supervise(double, [])) == 0
+
+
+async def one_item_fails() -> None:
+    kitchen = Kitchen(most=2)
+
+    async def work(dish: str) -> str:
+        return await (kitchen.burn(dish) if dish == "b" else kitchen.cook(dish))
+
+    outcomes = await supervise(work, "abc", workers=2)
+    assert outcomes.results == ["a", "c"]
+    assert isinstance(outcomes[1], Failed)
+    assert sorted(kitchen.begun) == ["a", "b", "c"]
+    assert kitchen.is_quiet()
+
+
+async def one_item_is_tried_again() -> None:
+    kitchen = Kitchen(most=2)
+
+    async def work(dish: str) -> str:
+        return await (kitchen.burn(dish) if dish not in kitchen.begun else kitchen.cook(dish))
+
+    outcomes = await supervise(work, "ab", workers=2, deliveries=2)
+    assert outcomes.results == ["a", "b"]
+    assert sorted(kitchen.begun) == ["a", "a", "b", "b"]
+    assert kitchen.is_quiet()
+
+
+async def it_is_cancelled() -> None:
+    kitchen = Kitchen(most=2)
+
+    async def work(dish: str) -> str:
+        return await (kitchen.burn(dish) if dish == "a" else kitchen.cook(dish))
+
+    task = asyncio.create_task(supervise(work, "abc", workers=2))
+    asked = await cancelled_sometime(task)
+    assert task.cancelled() == asked
+    assert asked or task.result().results == ["b", "c"]
+    assert kitchen.is_quiet()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", [one_item_fails, one_item_is_tried_again, it_is_cancelled])
+def test_in_every_order_each_item_has_one_end_and_nobody_works_on(
+    program: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR, logger="linecook")
+    in_every_order(program)

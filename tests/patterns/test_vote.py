@@ -2,12 +2,14 @@
 
 import asyncio
 from itertools import permutations
+from typing import Any
 
 import pytest
 
 from linecook.errors import Undecided, UsageError
 from linecook.patterns import vote
 from linecook.testing import VirtualClock
+from tests.testing.exploring.house import Kitchen, cancelled_sometime, in_every_order
 
 ended: list[str] = []
 
@@ -76,3 +78,47 @@ async def test_a_quorum_that_makes_no_sense_is_refused() -> None:
     for ballots, quorum in [([], None), ([say("a")], 2), ([say("a")], 0)]:
         with pytest.raises(UsageError, match="between 1 and"):
             await vote(ballots, quorum=quorum)
+
+
+async def ballot(kitchen: Kitchen, name: str, answer: str) -> str:
+    await kitchen.tidy(name)
+    return answer
+
+
+async def a_quorum_of_two() -> None:
+    kitchen = Kitchen()
+    ballots = [ballot(kitchen, "1", "a"), ballot(kitchen, "2", "b"), ballot(kitchen, "3", "a"), kitchen.burn("4")]
+    assert await vote(ballots, quorum=2) == "a"
+    assert {"1", "3"} <= {*kitchen.served}
+    assert kitchen.is_quiet()  # those who lose were cancelled, and have cleaned up
+
+
+async def either_may_win() -> None:
+    kitchen = Kitchen()
+    answers = dict(zip("1234", "abab", strict=True))
+    winner = await vote([ballot(kitchen, name, answer) for name, answer in answers.items()], quorum=2)
+    assert [answers[name] for name in kitchen.served].count(winner) == 2
+    assert kitchen.is_quiet()
+
+
+async def nobody_can_win() -> None:
+    kitchen = Kitchen()
+    ballots = [ballot(kitchen, "1", "a"), ballot(kitchen, "2", "b"), kitchen.burn("3")]
+    with pytest.raises(Undecided):
+        await vote(ballots, quorum=2)
+    assert kitchen.is_quiet()
+
+
+async def it_is_cancelled() -> None:
+    kitchen = Kitchen()
+    task = asyncio.create_task(vote([ballot(kitchen, name, "a") for name in "123"]))
+    asked = await cancelled_sometime(task)
+    assert task.cancelled() == asked
+    assert asked or task.result() == "a"
+    assert kitchen.is_quiet()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", [a_quorum_of_two, either_may_win, nobody_can_win, it_is_cancelled])
+def test_in_every_order_it_is_decided_by_the_quorum_and_losers_are_seen_to_their_end(program: Any) -> None:
+    in_every_order(program)

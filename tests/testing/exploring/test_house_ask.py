@@ -223,7 +223,9 @@ async def agents_ask_each_other() -> None:
                 message.reply(await kitchen.cook(dish))
                 continue
             try:
-                message.reply((await refs[other].ask(Order(f"passed {dish}"), timeout=remaining())).removeprefix("passed "))
+                message.reply(
+                    (await refs[other].ask(Order(f"passed {dish}"), timeout=remaining())).removeprefix("passed ")
+                )
             except TimedOutError:
                 message.reply(dish)
 

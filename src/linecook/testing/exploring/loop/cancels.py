@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..exploration import Place
 
 _dis: Any = dis
+_running: Any = Running
 
 
 class Request:
@@ -75,7 +76,7 @@ class Request:
 def _runs(task: asyncio.Task[Any]) -> Running[Any] | Recipe[Any] | None:
     """Return what of ours runs *task*, and tells by its outcome how that has ended: the task itself ends well."""
     coroutine: Any = task.get_coro()
-    if getattr(coroutine, "cr_code", None) is Running._drive.__code__:
+    if getattr(coroutine, "cr_code", None) is _running._drive.__code__:
         running: Running[Any] | None = None if coroutine.cr_frame is None else coroutine.cr_frame.f_locals.get("self")
         return running
     return coroutine if isinstance(coroutine, Recipe) else None  # pyright: ignore[reportUnknownVariableType]
