@@ -18,7 +18,7 @@ def in_every_order(main: Main, **options: Any) -> Exploration:
     return found
 
 
-async def cancelled_sometime(task: "asyncio.Future[Any]") -> bool:
+async def cancelled_sometime(task: asyncio.Future[Any]) -> bool:
     """Cancel *task* at some moment, and see it end; return whether it was still there to be asked."""
     await outside("the cancel")
     asked = task.cancel()

@@ -31,7 +31,7 @@ async def cook(inbox: Inbox[Order], kitchen: Kitchen) -> None:
 
 
 async def order(ref: Ref[Order], dish: str, timeout: float | None = None, *, now: bool = False) -> str:
-    """Ask at some moment, or now; hold that an answer is the one to this question, and return it or why there is none."""
+    """Ask at some moment, or now; hold that an answer fits this question; return it, or why there is none."""
     if not now:
         await outside("a guest")
     try:
@@ -343,8 +343,8 @@ async def the_agent_fails_in_pieces() -> None:
 PROGRAMS = [
     two_ask, a_late_reply, late_replies_to_two, an_asker_is_cancelled, an_asker_who_waits_for_room_is_cancelled,
     an_asker_who_waits_for_room_is_late, a_handler_fails, a_handler_fails_when_its_asker_may_have_left,
-    it_is_stopped_meanwhile, answers_come_later, an_answer_that_comes_later_is_late, agents_ask_each_other, an_answer_in_pieces, the_reader_leaves,
-    the_reader_is_slow, the_agent_fails_in_pieces,
+    it_is_stopped_meanwhile, answers_come_later, an_answer_that_comes_later_is_late, agents_ask_each_other,
+    an_answer_in_pieces, the_reader_leaves, the_reader_is_slow, the_agent_fails_in_pieces,
 ]  # fmt: skip
 
 

@@ -108,7 +108,7 @@ async def one_for_one() -> None:
 async def together(strategy: Any, expected: dict[str, int]) -> None:
     crew = Crew()
     async with team(restart=strategy) as t:
-        a, b, c = start(t, crew, "abc")
+        _, b, c = start(t, crew, "abc")
         await asyncio.gather(tell(b, "fail", "b1", now=True), tell(c, "c1"))
         # What c had at hand when b failed is not handed out again; what waited is.
         await crew.until(lambda: ("b", "b1") in crew.served and (("c", "c1") in crew.served or len(t.dead_letters) > 1))
