@@ -18,6 +18,7 @@ from linecook import (
     Ok,
     Ref,
     Runtime,
+    Shared,
     agent,
     budget,
     move_on_after,
@@ -89,6 +90,27 @@ async def test_what_is_kept_outside_the_agent_survives_a_restart() -> None:
         for word in ("one", "fail", "two"):
             await ref.tell(word)
     assert seen == ["one", "fail", "two"]
+
+
+async def test_state_after_a_restart_is_clean_or_kept_by_choice() -> None:
+    seen: list[tuple[int, int]] = []
+
+    @agent
+    async def tally(inbox: Inbox[str], kept: Shared[int]) -> None:
+        own = 0
+        async for message in inbox:
+            own += 1
+            seen.append((own, kept.update(lambda number: number + 1)))
+            if message.body == "fail":
+                raise ValueError
+
+    kept = Shared(0)
+    async with team() as office:
+        ref = office.start(tally(kept))
+        for word in ("one", "fail", "two", "fail", "three"):
+            await ref.tell(word)
+    assert seen == [(1, 1), (2, 2), (1, 3), (2, 4), (1, 5)]
+    assert kept.value == 5
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Our own topics, in every order: each hears what it is owed, once and in order; who is slow or gone holds up nobody."""
+"""Our own topics, in every order: each hears what it is owed, once and in order; the slow hold up nobody unasked."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
