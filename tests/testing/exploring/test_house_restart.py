@@ -269,6 +269,28 @@ async def a_poisonous_message() -> None:
     assert crew.is_quiet()
 
 
+async def a_batch_is_handed_out_again() -> None:
+    crew, failed_on = Crew(), list[str]()
+
+    @agent
+    async def batch_cook(inbox: Inbox[str]) -> None:
+        while True:
+            batch = await inbox.receive_many(2)
+            await outside("a batch")
+            if not failed_on:
+                failed_on.extend(message.body for message in batch)
+                raise ValueError
+            for message in batch:
+                crew.serves("a", message.body)
+
+    async with team() as t:
+        ref = t.start(batch_cook(), deliveries=2)
+        await asyncio.gather(tell(ref, "1", "2", now=True), tell(ref, "3"))
+        await crew.until(lambda: len(crew.served) == 3)
+        assert crew.served == [("a", "1"), ("a", "2"), ("a", "3")]
+        assert not t.dead_letters
+
+
 async def stopped_with_a_poisonous_message() -> None:
     crew = Crew()
     async with team() as t:
@@ -341,7 +363,7 @@ async def stopped_by_two_one_of_whom_gives_up() -> None:
     async with team() as t:
         (a,) = start(t, crew, "a")
         await tell(a, "a1", now=True)
-        first, second = (asyncio.create_task(stop(a, grace=1)) for _ in range(2))
+        first, second = (asyncio.create_task(stop(a, grace)) for grace in (1, 0))
         assert await cancelled_sometime(first) == first.cancelled()
         await second
         assert t.agents == []
@@ -353,8 +375,8 @@ PROGRAMS = [
     the_one_that_failed_is_stopped_before_the_others_go_with_it, a_sibling_is_stopped_during_the_restart,
     the_team_ends_during_the_restart, the_block_is_cancelled_during_the_restart, too_many_restarts,
     too_many_restarts_of_all, too_many_restarts_while_the_block_is_cancelled, a_poisonous_message,
-    stopped_with_a_poisonous_message, state_is_kept_or_clean, one_that_returns_is_started_anew, a_team_in_a_team,
-    stopped_by_two_one_of_whom_gives_up,
+    a_batch_is_handed_out_again, stopped_with_a_poisonous_message, state_is_kept_or_clean,
+    one_that_returns_is_started_anew, a_team_in_a_team, stopped_by_two_one_of_whom_gives_up,
 ]  # fmt: skip
 
 
