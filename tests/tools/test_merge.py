@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from linecook import Ask, Inbox, agent, budget, merge, team, tool
-from linecook.errors import UsageError
+from linecook._core.supervise import _waiting_frames as waiting_frames
+from linecook.errors import CallCancelled, UsageError
 
 
 @agent
@@ -88,7 +89,7 @@ async def test_cancelling_the_reader_ends_all_writers() -> None:
     with pytest.raises(asyncio.CancelledError):
         await reader
     async with asyncio.timeout(5):
-        while not (soup.ended and cake.ended):
+        while not (soup.ended and cake.ended) or len(asyncio.all_tasks()) > 1:  # theirs end a turn later
             await asyncio.sleep(0.001)
 
 
@@ -154,3 +155,21 @@ async def test_one_that_is_closed_unread_leaves_nothing_unread() -> None:
         warnings.simplefilter("error")
         await merge([dishes("a", 1)]).aclose()
         gc.collect()
+
+
+async def test_a_stream_that_somebody_else_cancels_is_told_to_the_reader() -> None:
+    silent = asyncio.Event()
+
+    async def says_nothing() -> AsyncIterator[str]:
+        await silent.wait()
+        yield "never"
+
+    before = asyncio.all_tasks()
+    async with merge({"soup": says_nothing()}) as pieces:
+        reading = asyncio.ensure_future(anext(pieces))
+        await asyncio.sleep(0.01)
+        for task in asyncio.all_tasks() - before:
+            if "_read" in {frame.f_code.co_name for frame in waiting_frames(task)}:
+                task.cancel()
+        with pytest.raises(CallCancelled, match="soup"):
+            await asyncio.wait_for(reading, 5)

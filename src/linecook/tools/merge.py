@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar, cast, overload
 
 from .._core.callframe import shorten
-from .._core.errors import UsageError
+from .._core.errors import CallCancelled, UsageError
 from .._core.scope import scope
 from .pump import END, StreamFrame
 from .stream import Stream, StreamTool
@@ -88,10 +88,14 @@ class _Arrivals:
 
     async def put(self, name: Any, piece: Any, error: BaseException | None = None) -> None:
         """Hand over, and wait until it is taken."""
-        taken = asyncio.get_running_loop().create_future()
+        await self.put_nowait(name, piece, error)
+
+    def put_nowait(self, name: Any, piece: Any, error: BaseException | None = None) -> asyncio.Future[None]:
+        """Hand over, and return what ends when it is taken."""
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((name, piece, error, taken))
         self._news.set()
-        await taken
+        return taken
 
     async def take(self) -> tuple[Any, Any]:
         """Return the next name and piece; ``END`` for the piece after the last of a stream.
@@ -128,6 +132,9 @@ async def _read(name: Any, stream: AsyncIterable[Any], arrivals: _Arrivals) -> N
     try:
         async for piece in stream:
             await arrivals.put(name, piece)
+    except asyncio.CancelledError:  # by somebody else, or nobody reads on: else the reader would wait for ever
+        arrivals.put_nowait(name, END, CallCancelled(f"reading the stream named {name!r} was cancelled", work="stopped"))
+        raise
     except Exception as error:
         await arrivals.put(name, END, error)
     else:
