@@ -56,6 +56,8 @@ class Topic(Generic[M]):
 
         Raises:
           MailboxClosed: the topic is closed, or was while this waited.
+
+        Cancelled while it waits, it has published nothing, unless there was room in that very turn.
         """
         self._check_loop()
         if not self._is_blocked():

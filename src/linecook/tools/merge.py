@@ -133,7 +133,8 @@ async def _read(name: Any, stream: AsyncIterable[Any], arrivals: _Arrivals) -> N
         async for piece in stream:
             await arrivals.put(name, piece)
     except asyncio.CancelledError:  # by somebody else, or nobody reads on: else the reader would wait for ever
-        arrivals.put_nowait(name, END, CallCancelled(f"reading the stream named {name!r} was cancelled", work="stopped"))
+        cut_off = CallCancelled(f"reading the stream named {name!r} was cancelled", work="stopped")
+        arrivals.put_nowait(name, END, cut_off)
         raise
     except Exception as error:
         await arrivals.put(name, END, error)

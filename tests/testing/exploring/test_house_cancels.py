@@ -1,12 +1,32 @@
 """Our own primitives, cancelled once at any await of any task, in every order: nothing is left behind or held."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from linecook import Limit, Runtime, Shared, as_completed, first, gather, move_on_after, resource, scope, settle, tool
+from linecook import (
+    Ask,
+    Inbox,
+    Limit,
+    Runtime,
+    Shared,
+    Topic,
+    agent,
+    as_completed,
+    first,
+    gather,
+    merge,
+    move_on_after,
+    resource,
+    scope,
+    settle,
+    team,
+    tool,
+)
 from linecook.testing import outside
 from tests.testing.exploring.house import Kitchen, in_every_order
 
@@ -87,14 +107,71 @@ async def edited(kitchen: Kitchen) -> None:
         draft.value += 1
 
 
+@dataclass(frozen=True, slots=True)
+class Order(Ask[str]):
+    dish: str
+
+
+@agent
+async def chef(inbox: Inbox[Order], kitchen: Kitchen) -> None:
+    async for message in inbox:
+        dish = message.body.dish
+        message.reply(await (kitchen.burn(dish) if dish == "burnt" else kitchen.tidy(dish)))
+
+
+async def asked(kitchen: Kitchen) -> None:
+    async with team() as t:
+        ref = t.start(chef(kitchen))
+        await settle(ref.ask(Order("a")), ref.ask(Order("b")))
+
+
+async def restarted_together(kitchen: Kitchen) -> None:
+    async with team(restart="one_for_all") as t:
+        a, b = t.start(chef(kitchen)), t.start(chef(kitchen))
+        await settle(a.ask(Order("burnt")), b.ask(Order("b")))
+
+
+async def merged(kitchen: Kitchen) -> None:
+    @agent
+    async def teller(inbox: Inbox[Order]) -> None:
+        async for message in inbox:
+            await message.send(await kitchen.tidy("a"))
+
+    async with team() as t:
+        ref = t.start(teller())
+        async with merge({"a": ref.stream(Order("a"))}) as pieces:
+            async for _ in pieces:
+                await outside()
+
+
+async def published(kitchen: Kitchen) -> None:
+    topic = Topic[int](keep=1)
+
+    async def listen() -> None:
+        async with topic.subscribe(when_slow="block") as mine:
+            async for _ in mine:
+                await kitchen.tidy("a")
+
+    async with scope() as s:
+        s.start(listen())
+        await asyncio.sleep(0)
+        for number in range(3):
+            await topic.publish(number)
+        topic.close()
+    assert topic.statistics()["subscribers"] == 0
+
+
 USES = [
-    gathered, gathered_with_a_failure, settled, completed, raced, scoped, limited, with_a_resource, edited,
+    gathered, gathered_with_a_failure, settled, completed, raced, scoped, limited, with_a_resource, edited, asked,
+    restarted_together, merged, published,
 ]  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("use", USES, ids=lambda use: use.__name__)
-def test_a_cancel_at_any_await_leaves_nothing_behind(use: Use) -> None:
+def test_a_cancel_at_any_await_leaves_nothing_behind(use: Use, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, logger="linecook")
+
     async def main() -> None:
         LOG.clear()
         KITCHENS[:] = [kitchen := Kitchen()]
