@@ -33,8 +33,7 @@ ROOMS = {  # the named rooms; errors is held to the classes themselves, below
         "replay says_429 twice".split()
     ),
     "linecook.patterns": (
-        "HandOff Job Reviewed best_of blackboard critic_loop debate hand_off map_reduce race supervise "
-        "vote".split()
+        "HandOff Job Reviewed best_of blackboard critic_loop debate hand_off map_reduce race supervise vote".split()
     ),
     "linecook.testing.server": ["FAULTS", "Phase", "Seen", "Server", "server"],
 }

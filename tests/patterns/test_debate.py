@@ -50,7 +50,9 @@ async def two_rounds() -> None:
 
     async def speak(name: str, said: Sequence[Sequence[str]]) -> str:
         assert all(len(each) == 2 for each in said)
-        return await kitchen.cook(f"{name}{len(said)}")
+        answer = await kitchen.cook(f"{name}{len(said)}")
+        assert len(kitchen.begun) % 2 == 0  # all of a round speak at once
+        return answer
 
     said: Sequence[Sequence[str]] = await debate("?", [lambda _, s: speak("a", s), lambda _, s: speak("b", s)], hears)
     assert said == [["a0", "b0"], ["a1", "b1"]]
