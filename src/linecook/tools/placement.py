@@ -94,6 +94,9 @@ def _lane_runner(tool: Tool[Any, Any]) -> Runner:
     return _on_loop if asked.retry is None and tool.limit is None else _once_more
 
 
+_TOLD = object()
+
+
 # -- the bodies of the loop --------------------------------------------------------------------------------------
 
 
@@ -173,10 +176,13 @@ async def _in_own_task(call: Call[Any]) -> Any:
     try:
         return await ended
     except asyncio.CancelledError as error:
-        if ended.done() and not ended.cancelled() and _is_own_deadline(call, error):
-            return (
-                ended.result()
-            )  # they came in the same turn; with timeout=0 a body needs that one where none is eager
+        if _is_own_deadline(
+            call, error
+        ):  # with timeout=0 a body needs that turn in which both come, where none is eager
+            if ended.done() and not ended.cancelled():
+                return ended.result()
+            if task.done() and (value := task.result()) is not _TOLD:
+                return value
         if not task.done():
             await _end(call, task, reason_of(error))
         raise
@@ -198,7 +204,8 @@ def _is_own_deadline(call: Call[Any], error: asyncio.CancelledError) -> bool:
     return task is not None and task.cancelling() == 1 and bool(error.args) and str(error.args[0]).startswith(wheres)
 
 
-async def _drive(call: Call[Any], ended: asyncio.Future[Any]) -> None:
+async def _drive(call: Call[Any], ended: asyncio.Future[Any]) -> Any:
+    """Run the body and tell *ended*; return what it returned where nobody waits there any more, else ``_TOLD``."""
     try:
         await primer()
         value = await call.tool.body(*call.args, **call.kwargs)
@@ -210,13 +217,15 @@ async def _drive(call: Call[Any], ended: asyncio.Future[Any]) -> None:
             requested = isinstance(error, asyncio.CancelledError) and cancellation_requested(asyncio.current_task())
             ended.set_exception(_cancelled_by_others(call) if requested else contained(error, repr(call), call))
     else:
-        if not ended.done():
-            ended.set_result(value)
+        if ended.done():
+            return value
+        ended.set_result(value)
+    return _TOLD
 
 
 if sys.version_info >= (3, 12):
 
-    def _start(driver: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+    def _start(driver: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any]:
         """Begin the body in this very step: one turn of the loop less (benchmarks: call_overhead)."""
         if loop.get_task_factory() is not None:
             return loop.create_task(driver)
@@ -224,7 +233,7 @@ if sys.version_info >= (3, 12):
 
 else:
 
-    def _start(driver: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+    def _start(driver: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any]:
         """Begin the body in the next turn of the loop."""
         return loop.create_task(driver)
 
@@ -233,7 +242,7 @@ def _cancelled_by_others(call: Call[Any]) -> CallCancelled:
     return CallCancelled(f"somebody cancelled the task in which {call!r} ran", call=call, work="stopped")
 
 
-async def _end(call: Call[Any], task: asyncio.Task[None], reason: str) -> None:
+async def _end(call: Call[Any], task: asyncio.Task[Any], reason: str) -> None:
     task.cancel(reason)
     grace = call.tool.asked.grace
     if await see_end([task], grace):

@@ -1,7 +1,6 @@
 """Our own approvals, in every order: what runs was approved as it was shown, once; what wasn't never runs."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -218,10 +217,5 @@ def test_an_approval_keeps_its_word_in_every_order(program: Callable[[], Awaitab
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    sys.version_info < (3, 12),
-    reason="on 3.11 a body that runs in the very turn in which its time-out fires is told as 'not started'",
-    strict=True,
-)
 def test_what_is_told_as_timed_out_was_not_paid() -> None:
     in_every_order(the_answer_is_late)
