@@ -140,7 +140,7 @@ class Output:
     def _batch(self) -> tuple[list[bytes], bool]:
         """Wait for an entry; return all there are, and whether they are the last."""
         batch: list[bytes] = []
-        entry = self._entries.get()
+        entry = self._wait_for_work()
         while entry is not None:
             batch.append(entry)
             self._taken_bytes += len(entry)
@@ -150,6 +150,10 @@ class Output:
                 break
         self._taken += len(batch)
         return batch, entry is None
+
+    def _wait_for_work(self) -> bytes | None:
+        """Return the next entry. By this name ``diagnose`` knows a thread of ours that has nothing to do."""
+        return self._entries.get()
 
     def _write(self, batch: list[bytes]) -> None:
         rest = memoryview(b"".join(batch))

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from linecook.cli.output import Output
 from linecook.observe.stuck.idle import what_is_left
 from tests.aside import begin_aside
 
@@ -126,6 +127,14 @@ def compiled_in(module: str, path: Path) -> Callable[[], None]:
     exec("def read():\n    close(open(path, 0))", space)
     read: Callable[[], None] = space["read"]
     return read
+
+
+def test_a_commands_thread_with_nothing_to_write_is_not_at_work(tmp_path: Path) -> None:
+    output = Output(os.open(tmp_path / "out.jsonl", os.O_CREAT | os.O_WRONLY), "out.jsonl")
+    try:
+        assert left_while(lambda _: None) == ""
+    finally:
+        output.close()
 
 
 def test_a_pools_idle_thread_is_not_at_work() -> None:

@@ -127,7 +127,7 @@ class Reader:
         batches = self._batches()
         no_items: list[Item] = []
         try:
-            while (future := self._asked.get()) is not None:
+            while (future := self._wait_for_work()) is not None:
                 batch = next(batches, no_items)
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
                     loop.call_soon_threadsafe(_answer, future, batch)
@@ -135,6 +135,10 @@ class Reader:
             wake, self._wake = self._wake, None
             for fd in wake or ():
                 os.close(fd)
+
+    def _wait_for_work(self) -> asyncio.Future[list[Item]] | None:
+        """Return who asks for a batch. By this name ``diagnose`` knows a thread of ours that has nothing to do."""
+        return self._asked.get()
 
     def _batches(self) -> Iterator[list[Item]]:
         try:

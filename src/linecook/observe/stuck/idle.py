@@ -72,7 +72,7 @@ def _is_idle(name: str, frame: FrameType | None) -> bool:
     if frame.f_code is _IDLE_WORKER:
         return True
     if str(frame.f_globals.get("__name__", "")).startswith("linecook.cli"):
-        return False  # a command's own, which reads or writes what its loop waits for: it would stand in a queue else
+        return frame.f_code.co_name == "_wait_for_work"  # else it reads or writes what its command's loop waits for
     modules = {str(each.f_globals.get("__name__", "")).partition(".")[0] for each in outwards(frame)}
     return name.startswith("linecook") and modules <= {
         "linecook",
