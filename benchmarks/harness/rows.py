@@ -25,6 +25,7 @@ ORDER = (
     "idle_agents",
     "restart",
     "http_agents",
+    "sse_users",
     "limit_uncontended",
     "limit_adaptive",
     "limit_adaptive_real",

@@ -18,9 +18,11 @@ from benchmarks.rows.limit_tokens import Log as Spent
 from benchmarks.rows.pipeline_lanes import expected
 from benchmarks.rows.restart import Result as Crashes
 from benchmarks.rows.shared_tracked import BATCH
+from benchmarks.rows.sse_users import WANTED, Seen
 
 Size = dict[str, Any]
 
+NOTHING = {"tasks": 0, "tools": 0, "agents": 0}
 SEARCHED = [Found(name, found=True) for names in programs(80) for name in names]
 LOST = [Found(SEARCHED[0].name, found=True, again=False), *SEARCHED[1:]]
 
@@ -68,6 +70,16 @@ CASES: dict[str, tuple[Size, Any, list[Any]]] = {
         ],
     ),
     "http_agents": ({"agents": 2, "waves": 1}, [[5, 25]], [[[5, 5]], [], [[5, 25], [5, 25]]]),
+    "sse_users": (
+        {"users": 2, "answers": 1},
+        Seen([WANTED] * 2, left=2, alive=NOTHING),
+        [
+            Seen([WANTED] * 2, left=1, alive=NOTHING),
+            Seen([WANTED], left=2, alive=NOTHING),
+            Seen([WANTED, WANTED | {"wine": ["WINE 1", "WINE 0"]}], left=2, alive=NOTHING),
+            Seen([WANTED] * 2, left=2),
+        ],
+    ),
     "limit_uncontended": ({"calls": 1000}, [500_500], [[500_499], [], [500_500, 500_500]]),
     "limit_adaptive": ({"agents": 9, "phase_s": 1.0}, (500, 3), [(5, 0), (700, 0)]),
     "limit_adaptive_real": ({"agents": 9, "phase_s": 1.0}, (500, 503), [(500, 600), (5, 6), (1200, 1203)]),
