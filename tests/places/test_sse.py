@@ -2,9 +2,14 @@
 
 import asyncio
 import json
+import os
+import shutil
+import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,12 +49,22 @@ async def events(client: httpx.AsyncClient, path: str) -> list[tuple[str, object
     return found
 
 
+def read(reply: httpx.Response, count: int) -> list[object]:
+    """What the next *count* events say, and no more."""
+    found: list[object] = []
+    lines = reply.iter_lines()
+    while len(found) < count:
+        if (line := next(lines)).startswith("data: "):
+            found.append(json.loads(line.removeprefix("data: ")))
+    return found
+
+
 async def wait_until_nobody_is_alive(server: Server) -> None:
     async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             left = (await client.get("/alive")).json()
-            if left == {"agents": [], "running": 0, "resisting": 0}:
+            if left == {"agents": [], "running": 0, "abandoned": 0, "resisting": 0}:
                 return
             await asyncio.sleep(0.05)
     raise AssertionError(left)
@@ -78,6 +93,33 @@ def test_a_client_that_leaves_ends_all_its_agents(server: Server) -> None:
         server.noted(f"{who} {part} ended")
 
 
+def test_a_client_that_leaves_while_its_agents_are_in_thread_tools_waits_for_none_of_them(server: Server) -> None:
+    who = someone("gil")
+    with httpx.stream("GET", f"{server.url}/ask/{who}?count=3&block=4", timeout=20) as reply:
+        read(reply, len(PARTS))  # now all four are in a tool that takes four seconds
+    for part in PARTS:
+        server.noted(f"{who} {part} ended")
+    assert f"for {who} looked up" not in server.log.read_text()
+    for part in PARTS:  # given up, not ended: nothing can end a thread
+        server.noted(f"{part} 1 for {who} looked up")
+    asyncio.run(wait_until_nobody_is_alive(server))
+
+
+def test_a_client_that_leaves_a_long_lived_agent_costs_the_next_one_no_more_than_the_tool_it_is_in(
+    server: Server,
+) -> None:
+    who, after = someone("hal"), someone("ida")
+    with httpx.stream("GET", f"{server.url}/lesson/{who}?count=1000&block=0.2", timeout=20) as reply:
+        read(reply, 1)
+    with httpx.stream("GET", f"{server.url}/lesson/{after}?count=2", timeout=20) as reply:
+        assert read(reply, 3) == [
+            f"LESSON 0 FOR {after.upper()}",
+            f"LESSON 1 FOR {after.upper()}",
+            None,
+        ]
+    assert int(server.noted(f"{who} does not listen to").split()[-1]) < 1000
+
+
 async def test_a_client_that_does_not_read_slows_its_agents_and_no_others(server: Server) -> None:
     who = someone("dan")
     url = urlsplit(server.url)
@@ -86,6 +128,7 @@ async def test_a_client_that_does_not_read_slows_its_agents_and_no_others(server
         idle.connect((url.hostname, url.port))
         idle.sendall(f"GET /ask/{who}?count=1000000&wait=-1 HTTP/1.1\r\nHost: kitchen\r\n\r\n".encode())
         async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+            memory_mb = (await client.get("/memory")).json()
             before, now = -1, 0
             deadline = time.monotonic() + 20
             while now == 0 or now != before:  # until the buffers in between are full
@@ -93,6 +136,9 @@ async def test_a_client_that_does_not_read_slows_its_agents_and_no_others(server
                 await asyncio.sleep(0.3)
                 before, now = now, (await client.get(f"/made/{who}")).json()
             assert now < 10_000  # of four million
+            await asyncio.sleep(0.5)  # and it stays so
+            assert (await client.get(f"/made/{who}")).json() == now
+            assert (await client.get("/memory")).json() < memory_mb + 50
             assert (await events(client, f"/ask/{someone('eve')}"))[-1] == ("end", None)
     for part in PARTS:
         server.noted(f"{who} {part} ended")
@@ -114,14 +160,77 @@ async def test_many_people_at_once_get_all_their_pieces_and_leave_nothing_behind
     await wait_until_nobody_is_alive(server)
 
 
+# -- a browser -----------------------------------------------------------------------------------------------------
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_a_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no chromium here (Debian: apt install chromium)"
+)
+
+
+@contextmanager
+def browser(folder: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A browser that shows *url* and calls nobody else; gone when the block ends."""
+    assert CHROMIUM is not None
+    quiet = ("background-networking", "component-update", "sync", "gpu", "quic", "default-apps", "dev-shm-usage")
+    with (folder / "browser").open("wb") as log, subprocess.Popen(
+        [CHROMIUM, "--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in quiet),
+         f"--user-data-dir={folder / 'profile'}", url],
+        stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            leave(process)
+
+
+def leave(process: subprocess.Popen[bytes]) -> None:
+    """End the browser, with all its processes, as a crash would."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@needs_a_browser
+def test_a_browser_reads_every_piece_in_order_and_connects_once(server: Server, tmp_path: Path) -> None:
+    who = someone("jon")
+    with browser(tmp_path, f"{server.url}/page/{who}?count=20"):
+        seen = json.loads(server.noted(f"{who} has seen", patience=40).partition("has seen ")[2])
+    assert seen == {part: [f"{part.upper()} {number}" for number in range(20)] for part in PARTS}
+    assert server.log.read_text().count(f"{who} soup ended") == 1
+
+
+@needs_a_browser
+def test_a_browser_that_goes_to_another_page_ends_its_agents(server: Server, tmp_path: Path) -> None:
+    who = someone("kim")
+    with browser(tmp_path, f"{server.url}/page/{who}?count=100000&wait=0.01#leave"):
+        for part in PARTS:
+            server.noted(f"{who} {part} ended", patience=40)
+
+
+@needs_a_browser
+def test_a_browser_that_is_killed_ends_its_agents_in_the_middle_of_thread_tools(server: Server, tmp_path: Path) -> None:
+    who = someone("lea")
+    with browser(tmp_path, f"{server.url}/page/{who}?count=3&block=4#stay") as process:
+        server.noted(f'{who} has seen "reading"', patience=40)
+        leave(process)
+    for part in PARTS:
+        server.noted(f"{who} {part} ended")
+    assert f"for {who} looked up" not in server.log.read_text()
+
+
+# -- the end -------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("how", ["count=100000&wait=0.01", "count=3&block=20"], ids=["between pieces", "in a thread"])
 def test_a_server_that_shuts_down_ends_the_agents_of_open_streams(
-    loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    loop: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN", "1")  # uvicorn's own option, as a variable
     server = Server(loop, tmp_path, APP)
-    with httpx.stream("GET", f"{server.url}/ask/fay?count=100000&wait=0.01", timeout=20) as reply:
-        next(reply.iter_lines())
+    with httpx.stream("GET", f"{server.url}/ask/fay?{how}", timeout=20) as reply:
+        read(reply, len(PARTS))
         took = server.stop()
     assert took < 15
     lines = server.log.read_text().splitlines()
