@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from linecook import Runtime, Shared, agent, fail_after, scope, settle, tool
+from linecook import Ask, Inbox, Ref, Runtime, Shared, agent, fail_after, scope, settle, team, tool
+from linecook.agents.message import Message
 from linecook.observe import Diagnosis, diagnose
 from tests.aside import aside
 
@@ -384,3 +385,85 @@ async def test_two_edits_that_wait_for_each_other() -> None:
     }
     assert deadlock.circle[0].holders[0].place.endswith("async with first.edit():")
     assert "update(fn)" in deadlock.cure
+
+
+# -- agents that take messages -----------------------------------------------------------------------------------------
+
+
+class Riddle(Ask[str]):
+    """A question."""
+
+
+@agent
+async def asks_on(inbox: Inbox[Riddle], others: list[Ref[Riddle]], timeout: float | None = None) -> None:
+    async for message in inbox:
+        message.reply(await others[0].ask(message.body, timeout=timeout))
+
+
+@agent
+async def tells_on(inbox: Inbox[int], others: list[Ref[int]]) -> None:
+    async for message in inbox:
+        for _ in range(3):
+            await others[0].tell(message.body)
+
+
+async def test_agents_that_ask_each_other_are_a_circle_with_their_names_and_when_it_ends() -> None:
+    async with team(name="office", grace=0) as office:
+        others: list[Ref[Riddle]] = []
+        ann = office.start(asks_on(others, 30))
+        bob = office.start(asks_on([ann], 40))
+        others.append(bob)
+        async with under_way(ann.ask(Riddle()), bob.ask(Riddle())):
+            found = await look()
+    (deadlock,) = found.deadlocks
+    assert sorted(wait.who for wait in deadlock.circle) == ["office/asks_on:0", "office/asks_on:1"]
+    assert {wait.what for wait in deadlock.circle} == {"an agent's answer"}
+    assert {wait.holders[0].who for wait in deadlock.circle} == {wait.who for wait in deadlock.circle}
+    assert deadlock.ends_in is not None
+    assert 20 < deadlock.ends_in <= 30
+    assert "tell()" in deadlock.cure
+    assert deadlock.behind == 2
+
+
+async def test_agents_whose_full_mailboxes_wait_for_each_other_are_a_circle() -> None:
+    async with team(name="office", grace=0) as office:
+        others: list[Ref[int]] = []
+        ann = office.start(tells_on(others), capacity=1)
+        bob = office.start(tells_on([ann]), capacity=1)
+        others.append(bob)
+        async with under_way(ann.tell(1), bob.tell(1), turns=0.05):
+            found = await look()
+    (deadlock,) = found.deadlocks
+    assert sorted(wait.who for wait in deadlock.circle) == ["office/tells_on:0", "office/tells_on:1"]
+    assert {wait.what for wait in deadlock.circle} == {"room in an agent's mailbox"}
+    assert deadlock.ends_in is None
+    assert "when_full" in deadlock.cure
+
+
+@pytest.mark.parametrize("how", ["by another task", "later"])
+async def test_a_question_that_somebody_else_may_answer_is_in_no_circle(how: str) -> None:
+    helpers: list[asyncio.Task[None]] = []
+
+    @agent
+    async def has_help(inbox: Inbox[Riddle], others: list[Ref[Riddle]]) -> None:
+        async for message in inbox:
+            if how == "later":
+                message.defer()
+            helper = asyncio.create_task(helps(message))
+            helpers.append(helper)
+            await others[0].ask(Riddle(), timeout=30)
+            await helper
+
+    async def helps(message: Message[Riddle, str]) -> None:
+        await asyncio.sleep(20)
+        message.reply("")
+
+    async with team(grace=0) as office:
+        others: list[Ref[Riddle]] = []
+        ann = office.start(has_help(others))
+        bob = office.start(asks_on([ann], 40))
+        others.append(bob)
+        async with under_way(bob.ask(Riddle())):
+            found = await look()
+        helpers[0].cancel()
+    assert found.deadlocks == ()

@@ -46,6 +46,7 @@ class Graph:
         if is_tracing():
             self._take_from_trace()
         self._lists: dict[int, Tasks] = {}
+        self._at_hand: defaultdict[int, set[asyncio.Task[Any]]] | None = None  # by the id of a message, who has it
         self.needs: dict[asyncio.Task[Any], Tasks] = {}
         for post in self.posts.values():
             needs = self._needs(post)
@@ -84,9 +85,34 @@ class Graph:
             return None if self._has_unseen_holders(post.thing) else self._holding(post.thing) or None
         if post.word in _ALWAYS_GO_ON:
             return None
+        if post.word in ("reply", "room"):
+            return self._handling(post.waiter)
         pending = [one for one in _needed_by(post) if one is not None and not one.done()]
         tasks: Tasks = [one for one in pending if isinstance(one, asyncio.Task)]
         return tasks if tasks and len(tasks) == len(pending) else None  # a bare future may be answered by anybody
+
+    def _handling(self, message: Any) -> Tasks | None:
+        """Return who may answer *message*, or make room for it; None: nobody knows, or it is no message."""
+        mailbox = getattr(message, "_mailbox", None)
+        agent: asyncio.Task[Any] | None = getattr(mailbox, "task", None)
+        if agent is None or agent.done() or message in getattr(mailbox._rare, "deferred", ()):
+            return None
+        at = self.posts.get(agent)
+        if at is None or not at.is_waiting or at.word == "message":
+            return [agent]  # which can go on
+        return [agent, *self._having(message, agent)]
+
+    def _having(self, message: Any, agent: asyncio.Task[Any]) -> Tasks:
+        """Return the tasks beside *agent* that have *message* at hand: one of them may be about to answer it."""
+        if self._at_hand is None:
+            self._at_hand = defaultdict(set)
+            for task in self.posts:
+                near = [value for _, _, _, values in links_with_values(task) for value in values][:_MOST_NEAR]
+                for value in (*near, *(inner for each in near for inner in _inside(each))):
+                    if hasattr(type(value), "pass_over"):  # a message; that room is above this one
+                        self._at_hand[id(value)].add(task)
+        having = self._at_hand.get(id(message), ())
+        return [task for task in having if task is not agent and self.posts[task].waiter is not message]
 
     def _has_unseen_holders(self, thing: Any) -> bool:
         """Say whether somebody who isn't known has a slot of *thing*: only a BoundedSemaphore tells how many it has."""
@@ -345,6 +371,10 @@ def _resource(values: list[Any]) -> list[Any]:
     return [value._task for value in values if type(value).__name__ == "_Keeper"]
 
 
+def _agent(values: list[Any]) -> list[Any]:
+    return [value.task for value in values if type(value).__name__ == "Child"]
+
+
 _OF_OURS = {
     "handle": _by_handle,
     "children": _children,
@@ -352,4 +382,5 @@ _OF_OURS = {
     "stream": _stream,
     "reader": _reader,
     "resource": _resource,
+    "agent": _agent,
 }

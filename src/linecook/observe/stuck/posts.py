@@ -16,7 +16,7 @@ from types import AsyncGeneratorType, BuiltinMethodType, CodeType, GeneratorType
 from typing import Any, NamedTuple
 
 from ..._core.context import Due, Frame
-from ..live.chains import WAITS, Role, Until, context_of, due_left_by, inherited_dues, line_of, links_of
+from ..live.chains import WAITS, Role, Until, context_of, due_left_by, inherited_dues, line_of, links_of, outermost
 from ..place import Spot
 from .sightings import waiter_of
 
@@ -125,6 +125,9 @@ def is_of_state(thing: Any, name: str) -> bool:
 def look_at(task: asyncio.Task[Any]) -> Post:
     """Return where *task* stands just now. From any thread; one that goes on meanwhile is found ``not is_waiting``."""
     post = Post(task)
+    first: Any = outermost(task)
+    if isinstance(first, Frame):  # a call that is itself the coroutine of its task, as a mailbox agent is
+        post.calls.append(first)
     links = list(links_of(task))
     known = [get_referents(link) for link, _, _ in links]
     for place, (link, code, role) in enumerate(links):
@@ -236,6 +239,8 @@ def _find_wait(post: Post, links: list[tuple[Any, CodeType, Any]], known: list[l
         role = links[place][2]
         if role.waits:
             post.word, post.values = WAITS[role.name], known[place]
+            if post.word == "reply" and post.waiter.waiting:  # a question with a timeout of its own
+                post.deadlines.append(Until(post.waiter.at, post.task.get_loop()))
             post.thing = _gates_in(known[place]) if post.word == "limit" else None
             return
         if role.place == "asyncio":

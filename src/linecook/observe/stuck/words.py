@@ -21,6 +21,10 @@ _KINDS = {
     "stream": "the next piece of a stream",
     "reader": "somebody to read its stream",
     "resource": "a resource to open",
+    "message": "a message",
+    "reply": "an agent's answer",
+    "room": "room in an agent's mailbox",
+    "agent": "an agent to end",
     "body": "its body",
     "sleep": "a time to pass",
     "": "a future",
@@ -33,7 +37,7 @@ def name_of(post: Post) -> str:
     named = post.task.get_name()
     if post.calls:
         path = path_of(post.calls[-1])
-        return path if named.startswith("Task-") else f"{path} ({named})"
+        return path if named.startswith("Task-") or named == post.calls[-1].name else f"{path} ({named})"
     function = "" if post.code is None else post.code.co_qualname.replace(".<locals>", "")
     return f"{named} ({function})" if function else named
 
@@ -139,6 +143,16 @@ def cure_of(circle: list[Post]) -> str:
         return (
             "whoever is waited for waits himself. Let it be said before he waits, or let him hold nothing that the "
             "other needs."
+        )
+    if "reply" in words:
+        return (
+            "agents that wait for each other's answers take no messages meanwhile: let one of them tell() instead of "
+            "asking, or give ask a timeout=, which ends the circle."
+        )
+    if "room" in words:
+        return (
+            "agents that send to each other through full mailboxes wait for ever: start one of them with "
+            "when_full='refuse' or 'drop_oldest', or let what goes back be a reply, which waits for no room."
         )
     if locks:
         return (
