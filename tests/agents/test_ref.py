@@ -1,12 +1,13 @@
 """An agent is told, asked, streamed from and stopped; whoever waits is always answered, or told why not."""
 
 import asyncio
-import threading
+import time
 from typing import Any
 
 import pytest
 
 from linecook import Failed, Inbox, Ok, Ref, agent, fail_after, move_on_after, remaining, scope, settle, team, tool
+from linecook.agents.message import Message
 from linecook.errors import (
     AgentFailed,
     AsksItself,
@@ -18,6 +19,7 @@ from linecook.errors import (
     UsageError,
 )
 from linecook.testing import VirtualClock
+from tests.aside import aside
 
 from .menu import Count, Dish, Order, cook, counter
 
@@ -396,20 +398,37 @@ async def test_a_million_given_up_questions_to_a_hung_agent_take_no_memory() -> 
         assert child.waiting == 0
 
 
-async def test_another_thread_is_told_what_to_do() -> None:
-    caught: list[BaseException] = []
+async def test_another_thread_is_told_what_to_do_and_changes_nothing() -> None:
+    async with team() as kitchen:
+        ref = kitchen.start(cook())
+        for does in (
+            lambda: ref.tell_nowait(Order("a")),
+            lambda: asyncio.run(ref.tell(Order("a"))),
+            lambda: asyncio.run(ref.ask(Order("a"))),
+            lambda: asyncio.run(ref.stop()),  # type: ignore[arg-type]
+            lambda: asyncio.run(ref.wait_closed()),  # type: ignore[arg-type]
+        ):
+            with pytest.raises(UsageError, match="run_coroutine_threadsafe"):
+                await aside(does)
+        assert await ref.ask(Order("soup")) == Dish("soup")
 
-    def outside(ref: Ref[Order]) -> None:
-        try:
-            ref.tell_nowait(Order("a"))
-        except UsageError as error:
-            caught.append(error)
+
+async def test_an_answer_given_inside_a_thread_tool_wakes_the_loop() -> None:
+    @tool
+    def look_up(message: Message[Order, Dish]) -> None:
+        time.sleep(0.05)  # until the loop has nothing else to wake for
+        message.reply(Dish("soup"))
+        time.sleep(1)
+
+    @agent
+    async def waiter(inbox: Inbox[Order]) -> None:
+        async for message in inbox:
+            await look_up(message)
 
     async with team() as kitchen:
-        thread = threading.Thread(target=outside, args=(kitchen.start(cook()),))
-        thread.start()
-        thread.join()
-    assert "run_coroutine_threadsafe" in str(caught[0])
+        began = time.monotonic()
+        assert await kitchen.start(waiter()).ask(Order("soup")) == Dish("soup")
+        assert time.monotonic() - began < 0.9
 
 
 async def test_stopping_lets_the_agent_finish_what_was_sent_before() -> None:

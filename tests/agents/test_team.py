@@ -668,6 +668,9 @@ async def test_bad_options_are_named() -> None:
                 kitchen.start(cook(), **options)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="unexpected keyword argument 'dely'"):
             kitchen.start(cook(dely=1))  # type: ignore[call-arg]
+        for lists in ({"restart": ["always"]}, {"when_full": [1]}):
+            with pytest.raises(ValueError, match=f"{next(iter(lists))} of cook must be"):
+                kitchen.start(cook(), **lists)  # type: ignore[arg-type]
         assert kitchen.agents == []
 
         @tool
@@ -687,6 +690,24 @@ async def test_bad_options_are_named() -> None:
     for bad in ({"restart": "some"}, {"intensity": -1}, {"period": 0}, {"grace": -1}, {"grace": None}):
         with pytest.raises(ValueError, match="of team"):
             team(**bad)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="name of team must be a string, not 3"):
+        team(name=3)  # type: ignore[arg-type]
+
+
+async def test_arguments_that_fit_no_start_are_refused_at_the_first() -> None:
+    @agent
+    async def waiter(table: int) -> None: ...
+
+    @agent
+    async def forgets(inbox, table: int = 1) -> None:  # type: ignore[no-untyped-def]
+        ...
+
+    async with team() as kitchen:
+        with pytest.raises(TypeError, match=r"waiter\(\) can't be started: missing a required argument: 'table'$"):
+            kitchen.start(waiter())  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match=r"'inbox'\. Annotate it, if messages are meant: inbox: Inbox\[\.\.\.\]"):
+            kitchen.start(forgets())
+        assert kitchen.agents == []
 
 
 async def test_a_dead_letter_does_not_keep_what_the_failed_agent_had_at_hand() -> None:

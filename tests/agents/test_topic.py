@@ -185,6 +185,8 @@ def test_bad_options_are_named() -> None:
     for keep in (0, -1, None):
         with pytest.raises(ValueError, match="keep of topic"):
             Topic(keep=keep)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="name of topic must be a string, not 100; how much it keeps is said by keep="):
+        Topic(100)  # type: ignore[arg-type]
 
     async def main() -> None:
         with pytest.raises(ValueError, match="when_slow of topic"):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from linecook import Ask, Inbox, agent, budget, merge, team, tool
+from linecook import Ask, Inbox, Topic, agent, budget, merge, team, tool
 from linecook._core.supervise import _waiting_frames as waiting_frames
 from linecook.errors import CallCancelled, UsageError
 
@@ -148,6 +148,13 @@ async def test_a_merge_counts_as_no_agent_and_its_streams_count_once() -> None:
 async def test_what_cant_be_read_is_named() -> None:
     with pytest.raises(UsageError, match=r"'cake' is .*as_completed"):
         merge({"cake": "a cake"})  # type: ignore[dict-item]
+    with pytest.raises(UsageError, match="merge takes a dict or a list of streams, not None"):
+        merge(None)  # type: ignore[call-overload]
+    with pytest.raises(UsageError, match=r"pass a subscription, topic\.subscribe\(\)"):
+        merge([Topic("news")])  # type: ignore[list-item]
+    async with team() as office:
+        with pytest.raises(UsageError, match=r"ask the agent for one, ref\.stream\(question\)"):
+            merge([office.start(tutor("ann"))])  # type: ignore[list-item]
 
 
 async def test_one_that_is_closed_unread_leaves_nothing_unread() -> None:

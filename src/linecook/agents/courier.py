@@ -25,6 +25,7 @@ _SLICES = range(8)
 _STEPS = range(8)
 _LONG = 0.002
 
+_running_loop = asyncio._get_running_loop
 _Wakeup = Callable[[Any], object]
 
 
@@ -97,7 +98,10 @@ class Courier:
     def rouse(self) -> None:
         """Tell the loop that somebody is ready."""
         self.woken = True
-        self.loop.call_soon(self._deliver, context=self._context)
+        if _running_loop() is self.loop:
+            self.loop.call_soon(self._deliver, context=self._context)
+        else:  # a reply from inside a thread tool: the loop may be asleep, and would find it much later
+            self.loop.call_soon_threadsafe(self._deliver, context=self._context)
 
     def _deliver(self) -> None:
         ready, nothing = self.ready, self._nothing

@@ -182,16 +182,27 @@ class Ref(Generic[M_contra]):
           How it ended. Also when it had ended before.
 
         Raises:
-          UsageError: the agent stops itself, and would wait for its own end; let it return.
+          UsageError: the agent stops itself, and would wait for its own end: let it return. Or it lives on another
+            event loop.
 
         Whoever is cancelled here hears of it at once while the end is polite, and else when the agent has ended: it is
         not taken back.
         """
+        self._check_loop()
         return await self._child.stop(grace)
 
     async def wait_closed(self) -> Outcome[Any]:
-        """Wait until the agent has ended for good, and return how; restarts aren't an end."""
+        """Wait until the agent has ended for good, and return how; restarts aren't an end.
+
+        Raises:
+          UsageError: it lives on another event loop.
+        """
+        self._check_loop()
         return await self._child.wait()
+
+    def _check_loop(self) -> None:
+        if _running_loop() is not self._child.loop:
+            raise _of_another_loop(self._child)
 
     def statistics(self) -> dict[str, Any]:
         """Return what it does and every bound.

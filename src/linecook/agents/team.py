@@ -6,6 +6,7 @@ The semantics are those of Erlang/OTP's supervisors, which have had forty years 
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Coroutine
 from contextvars import Context, copy_context
 from types import TracebackType
@@ -20,6 +21,7 @@ from .._core.events import Events
 from .._core.outcome import Cancelled, Outcome
 from .._core.supervise import held_back, see_end
 from .._runtime import current
+from ..tools.call import Call
 from ..tools.policies.limit import check_count
 from .child import Child
 from .courier import courier_of
@@ -141,7 +143,10 @@ class Team:
             if not self._open or self._ending is not None:
                 why = "is ending" if self._open else "has ended, or was not entered with 'async with'"
                 raise UsageError(f"{frame!r} can't be started: the team {why}")
-            terms = self._terms.get(asked)
+            try:
+                terms = self._terms.get(asked)
+            except TypeError:  # a list among them: what no option is
+                terms = None
             if terms is None:
                 terms = self._terms[asked] = _terms_from(frame, *asked)
             _check_start(frame, terms)
@@ -360,6 +365,8 @@ def team(
 
     Its agents' failures are told to the log, at most one a second of the same kind, and as events.
     """
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"name of team must be a string, not {name!r}")
     if restart not in ("one_for_one", "one_for_all", "rest_for_one"):
         raise ValueError(f"restart of team must be 'one_for_one', 'one_for_all' or 'rest_for_one', not {restart!r}")
     check_count(intensity, "intensity of team", 0)
@@ -390,6 +397,19 @@ def _check_start(call: CallFrame, terms: Terms) -> None:
             f"{call!r} is a plain coroutine, which can't be started anew: write the function under @agent, or start it "
             "with restart='temporary'"
         )
+    if isinstance(call, Call) and not isinstance(call, Recipe):
+        _check_arguments(call)
+
+
+def _check_arguments(call: Call[Any]) -> None:
+    """Refuse at once what would fail at each of its starts; an agent with an inbox is begun at once, and refuses so."""
+    parameters = inspect.signature(call.function)
+    try:
+        parameters.bind(*call.args, **call.kwargs)
+    except TypeError as error:
+        first = next(iter(parameters.parameters), "")
+        cure = ". Annotate it, if messages are meant: inbox: Inbox[...]" if "inbox" in first else ""
+        raise TypeError(f"{call!r} can't be started: {error}{cure}") from None
 
 
 def _reason_of(error: BaseException | None) -> str:

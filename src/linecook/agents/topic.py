@@ -36,6 +36,8 @@ class Topic(Generic[M]):
     """
 
     def __init__(self, name: str = "topic", *, keep: int = 1000) -> None:
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"name of topic must be a string, not {name!r}; how much it keeps is said by keep=")
         check_count(0 if keep is None else keep, f"keep of {name}", 1)  # pyright: ignore[reportUnnecessaryComparison]
         self.name = name
         self.keep = keep

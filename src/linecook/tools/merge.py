@@ -41,14 +41,25 @@ def merge(streams: Any, /) -> Any:
     Raises:
       UsageError: something among *streams* can't be read with ``async for``.
     """
+    if not isinstance(streams, Iterable):
+        raise UsageError(f"merge takes a dict or a list of streams, not {shorten(streams)} ({type(streams).__name__})")
     pairs: list[tuple[Any, Any]] = [*streams.items()] if isinstance(streams, Mapping) else [*enumerate(streams)]
     for name, stream in pairs:
         if not isinstance(stream, AsyncIterable):
             raise UsageError(
-                f"merge reads streams, and the one named {name!r} is {shorten(stream)} ({type(stream).__name__}): pass "
-                "calls of agents that yield; results of several calls are for as_completed"
+                f"merge reads streams, and the one named {name!r} is {shorten(stream)} ({type(stream).__name__}): "
+                f"{_cure_for(stream)}"
             )
     return Merged[Any](_reading, (pairs,), {})
+
+
+def _cure_for(no_stream: object) -> str:
+    kind = type(no_stream)
+    if hasattr(kind, "stream") and hasattr(kind, "ask"):
+        return "ask the agent for one, ref.stream(question)"
+    if hasattr(kind, "subscribe"):
+        return "pass a subscription, topic.subscribe()"
+    return "pass calls of agents that yield; results of several calls are for as_completed"
 
 
 class MergeFrame(StreamFrame):
