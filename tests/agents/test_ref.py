@@ -413,6 +413,7 @@ async def test_another_thread_is_told_what_to_do_and_changes_nothing() -> None:
         assert await ref.ask(Order("soup")) == Dish("soup")
 
 
+@pytest.mark.slow
 async def test_an_answer_given_inside_a_thread_tool_wakes_the_loop() -> None:
     @tool
     def look_up(message: Message[Order, Dish]) -> None:

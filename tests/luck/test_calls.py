@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from linecook import Limit, agent, as_completed, gather, scope, settle, tool
-from linecook.errors import AlreadyRun
+from linecook.errors import AlreadyRun, TooManyFailures
 
 
 @tool
@@ -160,3 +160,32 @@ async def test_a_number_of_seconds_that_is_none_is_refused_by_name(seconds: Any)
             await fan_out([on_loop.call(1)], timeout=seconds)
     with pytest.raises((ValueError, TypeError), match="timeout"):
         scope(timeout=seconds)
+
+
+class Unspeakable(Exception):
+    def __repr__(self) -> str:
+        raise RuntimeError("its repr fails")
+
+    __str__ = __repr__
+
+
+async def test_errors_that_cant_be_shown_are_failures_like_others() -> None:
+    @agent
+    async def fails() -> None:
+        raise Unspeakable
+
+    with pytest.raises(Unspeakable):
+        await gather(fails(), fails())
+    assert [type(outcome.error) for outcome in await settle(fails(), fails())] == [Unspeakable] * 2  # type: ignore[union-attr]
+    with pytest.raises(TooManyFailures, match="the first: <Unspeakable>"):
+        await settle((fails() for _ in range(3)), fail_on=1)
+    with pytest.raises(TooManyFailures, match="the first: <Unspeakable>"):
+        async with as_completed((fails() for _ in range(3)), fail_on=1) as outcomes:
+            assert [outcome async for outcome in outcomes]
+    with pytest.raises(ValueError, match="the block's own"):
+        async with scope() as block:
+            block.start(fails())
+            try:
+                await asyncio.sleep(60)
+            finally:
+                raise ValueError("the block's own")

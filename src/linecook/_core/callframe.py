@@ -184,6 +184,15 @@ def shorten(value: Any) -> str:
         return f"<{type(value).__name__}>"
 
 
+def shown(error: BaseException) -> str:
+    """Return *error* as messages about it show it: its repr, whatever becomes of that, in some 500 characters."""
+    try:
+        text = repr(error)
+    except Exception:  # who tells of a failure must not fail by it: its agent would neither end nor start anew
+        return f"<{type(error).__name__}>"
+    return text if len(text) <= 500 else f"{text[:300]} ... {text[-150:]}"
+
+
 class ForeignCall(CallFrame):
     """A plain coroutine that was handed to linecook in place of a call."""
 

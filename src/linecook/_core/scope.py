@@ -12,7 +12,7 @@ from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar
 
-from .callframe import CallFrame, call_from
+from .callframe import CallFrame, call_from, shown
 from .context import Frame, Mark, get_frame, mark_here, set_deadline
 from .deadline import DeadlineScope, check_seconds
 from .endings import reason_of
@@ -303,7 +303,7 @@ class Scope:
         if error is not None and not ours:
             for failure in self._failures:
                 if failure is not error:
-                    error.add_note(f"another call of this scope failed as well: {failure!r}")
+                    error.add_note(f"another call of this scope failed as well: {shown(failure)}")
             return False
         if not self._failures:
             return ours

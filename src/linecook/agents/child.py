@@ -7,7 +7,7 @@ from time import monotonic
 from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
-from .._core.callframe import CallFrame, shorten
+from .._core.callframe import CallFrame, shorten, shown
 from .._core.context import Due
 from .._core.deadline import check_seconds, move_on_after
 from .._core.errors import AgentFailed, MailboxClosed, UsageError
@@ -164,7 +164,7 @@ class Child(Mailbox):
     def _lose(self, messages: list[AnyMessage], cause: BaseException | None) -> None:
         for message in messages:
             what = "ended" if cause is None else "failed"
-            reason = "" if cause is None else f": {cause!r}"
+            reason = "" if cause is None else f": {shown(cause)}"
             error = AgentFailed(f"{self.name} {what} before it had answered {shorten(message.body)}{reason}",
                                 call=self.call, work="stopped")  # fmt: skip
             error.__cause__ = cause

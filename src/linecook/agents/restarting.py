@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from .._core.callframe import shown
 from .._core.errors import LinecookError
 from .._core.outcome import Failed, Ok, Outcome
 from .child import Child, why_of
@@ -60,7 +61,7 @@ class Restarting:
             self._start_anew(child)
         else:
             cause = None if isinstance(outcome, Ok) else outcome.error
-            how = "returned" if cause is None else f"raised {cause!r}"
+            how = "returned" if cause is None else f"raised {shown(cause)}"
             team.fail(child, outcome, f"more than {self.intensity}, the last of {child.name}, which {how}", cause)
 
     def _is_started_anew(self, child: Child, outcome: Outcome[Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from .._core.callframe import shown
 from .._core.events import Events
 from .._core.outcome import Ok, Outcome
 from ..observe.voice import Voice
@@ -55,7 +56,7 @@ class Telling:
     def _say(self, child: Child, outcome: Outcome[Any], what: str) -> None:
         if not isinstance(outcome, Ok):
             name, error = child.name, outcome.error
-            self._voice.say((what, child.call.name), lambda: f"{name} {what}: {error!r}")
+            self._voice.say((what, child.call.name), lambda: f"{name} {what}: {shown(error)}")
 
     def flush(self) -> None:
         """Say what was held back."""

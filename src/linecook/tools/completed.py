@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence, Sized
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .._core.callframe import CallFrame
+from .._core.callframe import CallFrame, shown
 from .._core.deadline import check_seconds
 from .._core.errors import TooManyFailures, UsageError
 from .._core.outcome import Cancelled, Failed, Ok, Outcome, Settled, TimedOut
@@ -194,7 +194,7 @@ class _Reader:
             raise self.fanout.error
         raise TooManyFailures(
             f"{len(self.failures)} calls failed, which fail_on={fail_on} does not allow; "
-            f"the first: {self.failures[0].error!r}",
+            f"the first: {shown(self.failures[0].error)}",
             settled=Settled[Any](self.failures),
         ) from self.failures[0].error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Coroutine, Iterable
 from typing import Any, TypeVar, overload
 
+from .._core.callframe import shown
 from .._core.errors import Interrupted, TimedOutError, TooManyFailures, UsageError, Work
 from .._core.outcome import Cancelled, Failed, Ok, Outcome, Settled, TimedOut
 from .collected import FIRST_GRACE, GRACE, Collected, failures_allowed, is_iterable_form, made, unset
@@ -243,7 +244,7 @@ async def settle(
     if many.too_many:
         raise TooManyFailures(
             f"{len(many.failures)} of {len(outcomes)} calls failed, which fail_on={fail_on} does not allow; "
-            f"the first: {many.failures[0].error!r}",
+            f"the first: {shown(many.failures[0].error)}",
             settled=Settled(outcomes),
         ) from many.failures[0].error
     return Settled(outcomes) if is_iterable_form(calls) else tuple(outcomes)
