@@ -9,7 +9,25 @@ from typing import Any
 
 import pytest
 
-from linecook import Ask, Inbox, Limit, Ref, Retry, Runtime, agent, charge, gather, resource, scope, settle, team, tool
+from linecook import (
+    Ask,
+    Call,
+    Inbox,
+    Limit,
+    Ref,
+    Retry,
+    Runtime,
+    Topic,
+    agent,
+    approving,
+    charge,
+    gather,
+    resource,
+    scope,
+    settle,
+    team,
+    tool,
+)
 from linecook.observe import LiveCall
 from linecook.observe.live.alive import Numbers
 from linecook.observe.live.calls import Look
@@ -171,6 +189,76 @@ async def filler(other: Ref[Question]) -> None:
 
 async def fills(other: Ref[Question]) -> None:
     await filler(other)
+
+
+async def by_hand(call: Call[Any]) -> bool:
+    await asyncio.sleep(20)
+    return True
+
+
+@agent
+async def cashier(call: Call[Any]) -> bool:
+    await asyncio.sleep(20)
+    return True
+
+
+@tool
+async def pay(usd: float) -> float:
+    return usd
+
+
+@agent
+async def spends(approve: Callable[..., Any]) -> None:
+    with approving(approve):
+        await pay(5)
+
+
+@pytest.mark.parametrize(
+    ("approve", "whose"), [(by_hand, "by_hand"), (cashier, "spends/approving:0/approval:1/cashier:0")]
+)
+async def test_a_call_that_waits_for_an_approval_says_whose(approve: Callable[..., Any], whose: str) -> None:
+    async with Runtime(stall=None, drain=0) as runtime:
+        runtime.start(spends(approve))
+        await asyncio.sleep(0.03)
+        calls = await aside(look_at, runtime)
+    assert [(call.waits_for, call.what) for call in calls.values() if call.name == "pay"] == [("approval", whose)]
+
+
+@agent
+async def reads(other: Ref[Question]) -> None:
+    async with other.stream(Question()) as pieces:
+        await anext(pieces)
+        await asyncio.sleep(20)
+
+
+@agent
+async def speaker(inbox: Inbox[Question]) -> None:
+    async for message in inbox:
+        for number in range(100):
+            await message.send(number)
+
+
+@agent
+async def stands_by(other: Ref[Question]) -> None:
+    await other.wait_closed()
+
+
+async def test_streams_topics_and_ends_of_agents_are_waited_for_by_name() -> None:
+    @agent
+    async def listens(topic: Topic[int]) -> None:
+        async for _ in topic.subscribe():
+            pass
+
+    async with Runtime(stall=None, drain=0) as runtime, team(name="office", grace=0) as office:
+        ref = office.start(speaker())
+        for call in (reads(ref), stands_by(ref), listens(Topic("news"))):
+            runtime.start(call)
+        await asyncio.sleep(0.03)
+        calls = await aside(look_at, runtime)
+    found = {path: (call.waits_for, call.what) for path, call in calls.items()}
+    assert found["office/speaker:0"] == ("reader", "16 pieces are not read")
+    assert found["stands_by"] == ("agent", "office/speaker:0")
+    assert found["listens"] == ("message", "news")
 
 
 async def test_a_limit_of_a_tools_own_is_named_after_it() -> None:

@@ -435,7 +435,7 @@ async def test_agents_whose_full_mailboxes_wait_for_each_other_are_a_circle() ->
             found = await look()
     (deadlock,) = found.deadlocks
     assert sorted(wait.who for wait in deadlock.circle) == ["office/tells_on:0", "office/tells_on:1"]
-    assert {wait.what for wait in deadlock.circle} == {"room in an agent's mailbox"}
+    assert {wait.what for wait in deadlock.circle} == {"room for a message"}
     assert deadlock.ends_in is None
     assert "when_full" in deadlock.cure
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from linecook import Call, Failed, Retry, agent, approving, budget, fail_after, gather, settle, tool
+from linecook import Call, Failed, Retry, Runtime, agent, approving, budget, fail_after, gather, settle, tool
 from linecook.errors import NotApproved, TimedOutError, UsageError
+from linecook.observe import Event
 from linecook.testing import VirtualClock
 
 ran: list[Any] = []
@@ -371,6 +372,27 @@ async def test_a_block_is_entered_once_and_ends_where_it_ends() -> None:
     assert await pay(1.0) == 1.0
     with pytest.raises(UsageError, match="entered before"), block:
         pass
+
+
+async def test_who_is_asked_and_what_he_says_are_events() -> None:
+    told: list[Event] = []
+    async with Runtime() as runtime:
+        runtime.subscribe(lambda event: told.append(event) if event.kind.startswith("approval.") else None)
+        with approving(too_dear):
+            await settle(pay(5), pay(500))
+        with approving(no):
+            await settle(pay(6))
+    assert [(event.kind, event.data["whom"], event.data["shown"]) for event in told] == [
+        ("approval.asked", "too_dear", "pay(5)"),
+        ("approval.asked", "too_dear", "pay(500)"),
+        ("approval.given", "too_dear", "pay(5)"),
+        ("approval.refused", "too_dear", "pay(500)"),
+        ("approval.asked", "no", "pay(6)"),
+        ("approval.refused", "no", "pay(6)"),
+    ]
+    assert [event.data["why"] for event in told if event.kind == "approval.refused"] == ["too dear", ""]
+    assert told[0].frame is not None
+    assert told[0].frame.name == "pay"
 
 
 async def test_agents_take_no_approve() -> None:

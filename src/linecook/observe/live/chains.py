@@ -52,6 +52,7 @@ WAITS = {
     "Streamed.send": "reader",
     "Message.__await__": "room",
     "Child.wait": "agent",
+    "wait_answer": "approval",
     "Team.wait": "children",
     "Subscription.__anext__": "message",
     "Topic.publish": "room",
@@ -336,6 +337,8 @@ def _telling(function: str, values: list[Any]) -> Any:
     """Return the object among the *values* of a waiting *function* that tells what it waits for; None: none does."""
     if WAITS[function] == "lane":
         return next((value for value in values if isinstance(value, Moment) and hasattr(value, "queued_at")), None)
+    if WAITS[function] == "approval":
+        return next((value for value in values if isinstance(value, asyncio.Task)), None)
     owner = function.partition(".")[0]
     return next((value for value in values if type(value).__name__ == owner), None)
 

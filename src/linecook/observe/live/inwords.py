@@ -126,6 +126,13 @@ def _to(message: Any) -> str:
     return f"{agent.name}, {agent.state}, {agent.waiting:,} waiting"
 
 
+def _approval(_each: Alive, asked: Any, _word: str, _threads: Threads) -> str:
+    if asked is None:
+        return ""
+    inside = glance_at(asked)
+    return asked.get_coro().__qualname__ if inside is None else inside.calls[0].path
+
+
 def _agent(_each: Alive, agent: Any, _word: str, _threads: Threads) -> str:
     return "" if agent is None else agent.name
 
@@ -149,6 +156,7 @@ _WORDS: dict[str, Callable[[Alive, Any, str, Threads], str]] = {
     "reply": _reply,
     "room": _room,
     "agent": _agent,
+    "approval": _approval,
     "sleep": _sleep,
     "asyncio": _asyncio,
 }

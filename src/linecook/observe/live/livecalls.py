@@ -26,7 +26,9 @@ class LiveCall:
         ``"ended"``: only what it has left behind is under way.
       waits_for: ``"lane"``, ``"limit"``, ``"retry"``, ``"child"`` (a call it awaits), ``"children"`` (those of a
         fan-out or scope), ``"handle"``, ``"stream"``, ``"reader"`` (of its own stream), ``"resource"``, ``"ending"``
-        (calls it has cancelled), ``"task"``, ``"sleep"`` or ``"asyncio"``; None unless it is waiting.
+        (calls it has cancelled), ``"message"`` (of its inbox, or of a topic), ``"reply"`` (of an agent it has asked),
+        ``"room"`` (in another's mailbox, or in a topic), ``"agent"`` (whose end it waits for), ``"approval"``,
+        ``"task"``, ``"sleep"`` or ``"asyncio"``; None unless it is waiting.
       what: which one: the limit with its counts, the child's path, the thread, ``"Queue.get"``; may be empty.
       place: ``file:line in function`` of its own code; empty when it isn't known, as in a worker process.
       seconds: since it began, the wait for a place included; 0.0 for a block.

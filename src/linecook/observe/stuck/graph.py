@@ -379,6 +379,7 @@ _OF_OURS = {
     "handle": _by_handle,
     "children": _children,
     "body": _body,
+    "approval": _body,
     "stream": _stream,
     "reader": _reader,
     "resource": _resource,

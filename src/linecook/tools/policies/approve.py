@@ -22,6 +22,7 @@ from ..._core.context import Frame, current_frame, frame_here
 from ..._core.endings import reason_of
 from ..._core.errors import NotApproved, UsageError
 from ..._core.supervise import see_end, supervisor_of
+from ..._runtime import current
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -194,13 +195,20 @@ async def _ask(approve: Approver, call: CallFrame, grace: float) -> None:
     asked: Any = approve(call)
     if not inspect.isawaitable(asked):
         raise UsageError(f"{name}, asked about {shown}, returned {asked!r} at once; it must be an async function")
-    answer: Any = await _answer(asked, shown, grace)
+    events = current().events
+    if events.heard:
+        events.emit("approval.asked", call, whom=name, shown=shown)
+    answer: Any = await wait_answer(asked, shown, grace)
     if answer is not True:
         why = "refused" if answer is False else f"refused: {answer}" if isinstance(answer, str) else _no_answer(answer)
+        if events.heard:
+            events.emit("approval.refused", call, whom=name, shown=shown, why=answer if isinstance(answer, str) else "")
         raise NotApproved(f"{shown} did not run: {name} was asked, and {why}", call=call)
+    if events.heard:
+        events.emit("approval.given", call, whom=name, shown=shown)
 
 
-async def _answer(asked: Awaitable[Any], shown: str, grace: float) -> Any:
+async def wait_answer(asked: Awaitable[Any], shown: str, grace: float) -> Any:
     """Wait for *asked* in a task of its own: the call is answered in time, also when whoever approves resists."""
     task: asyncio.Task[Any] = asyncio.ensure_future(asked)
     try:
