@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from linecook import Shared, agent, tool, transaction
-from linecook.errors import NestedTool
+from linecook import Ask, Inbox, Shared, agent, team, tool, transaction
+from linecook.errors import AgentFailed, MailboxClosed, NestedTool
 
 NeverEnds = Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, bool]]
 
@@ -177,6 +178,26 @@ async def test_a_queue_has_no_bound_unless_told() -> None:
     await produce()
     assert queue.qsize() == 10_000
 
+    done: list[int] = []
+
+    @agent
+    async def slow(inbox: Inbox[int]) -> None:
+        async for message in inbox:
+            await asyncio.sleep(0)
+            done.append(message.body)
+
+    async with team() as office:
+        ref = office.start(slow(), capacity=100)  # 1,000 unless told
+        for n in range(1000):
+            await ref.tell(n)  # waits for room
+            assert ref.statistics()["waiting"] <= 100
+    assert done == [*range(1000)]
+
+
+@dataclass(frozen=True)
+class Word(Ask[int]):
+    word: str
+
 
 async def test_a_queue_whose_consumer_died_waits_for_ever(never_ends: NeverEnds) -> None:
     queue: asyncio.Queue[str] = asyncio.Queue(maxsize=2)
@@ -189,9 +210,35 @@ async def test_a_queue_whose_consumer_died_waits_for_ever(never_ends: NeverEnds)
     assert await never_ends(queue.join())
     assert isinstance(consumer.exception(), ValueError)  # the reason was there, and nobody asked
 
+    @agent
+    async def consumer_agent(inbox: Inbox[Word]) -> None:
+        async for message in inbox:
+            message.reply(int(message.body.word))
+
+    async with team() as office:
+        ref = office.start(consumer_agent())
+        with pytest.raises(AgentFailed, match="invalid literal for int"):  # who asked is told why
+            await ref.ask(Word("two"))
+        assert await ref.ask(Word("2")) == 2  # and the next one is served by a new start
+        await ref.stop()
+        with pytest.raises(MailboxClosed, match="it was stopped"):
+            await ref.tell(Word("3"))
+
 
 async def test_a_queue_does_not_say_that_it_is_over(never_ends: NeverEnds) -> None:
     queue: asyncio.Queue[str] = asyncio.Queue()
     await queue.put("the last one")
     assert await queue.get() == "the last one"
     assert await never_ends(queue.get())  # until 3.13 there is no shutdown(); from then on somebody must call it
+
+    heard: list[str] = []
+
+    @agent
+    async def listener(inbox: Inbox[str]) -> None:
+        async for message in inbox:
+            heard.append(message.body)  # noqa: PERF401 - one at a time
+        heard.append("over")
+
+    async with team() as office:  # leaving the block says that it is over: what was sent is handled, and the loop ends
+        await office.start(listener()).tell("the last one")
+    assert heard == ["the last one", "over"]

@@ -231,6 +231,19 @@ async def test_the_wait_is_queued_time_within_the_time_out(clock: VirtualClock) 
     assert ran == [1.0]
 
 
+async def test_the_wait_holds_no_place_of_a_limit(clock: VirtualClock) -> None:
+    async def tired(call: Call[Any]) -> bool:
+        await asyncio.sleep(3)
+        return True
+
+    waiting = asyncio.create_task(gather(pay_in_turn.options(approve=tired)(1.0)))
+    await asyncio.sleep(1)
+    assert await pay_in_turn(2.0) == 2.0
+    assert clock.time() < 2
+    await waiting
+    assert ran == [2.0, 1.0]
+
+
 async def test_one_answer_is_for_all_attempts() -> None:
     asked: list[Any] = []
 
