@@ -398,10 +398,10 @@ def _check_start(call: CallFrame, terms: Terms) -> None:
             "with restart='temporary'"
         )
     if isinstance(call, Call) and not isinstance(call, Recipe):
-        _check_arguments(call)
+        _check_arguments(call)  # pyright: ignore[reportUnknownArgumentType]
 
 
-def _check_arguments(call: Call[Any]) -> None:
+def _check_arguments(call: CallFrame) -> None:
     """Refuse at once what would fail at each of its starts; an agent with an inbox is begun at once, and refuses so."""
     parameters = inspect.signature(call.function)
     try:

@@ -41,7 +41,7 @@ def merge(streams: Any, /) -> Any:
     Raises:
       UsageError: something among *streams* can't be read with ``async for``.
     """
-    if not isinstance(streams, Iterable):
+    if not hasattr(streams, "__iter__"):
         raise UsageError(f"merge takes a dict or a list of streams, not {shorten(streams)} ({type(streams).__name__})")
     pairs: list[tuple[Any, Any]] = [*streams.items()] if isinstance(streams, Mapping) else [*enumerate(streams)]
     for name, stream in pairs:

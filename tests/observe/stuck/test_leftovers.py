@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -230,3 +232,34 @@ async def look_twice(watch: StuckWatch) -> None:
     await aside(watch.look)
     await asyncio.sleep(0.03)
     await aside(watch.look)
+
+
+FIRST = """
+import asyncio, sys
+from linecook import run, scope
+
+async def brief():
+    pass
+
+async def lingers():
+    await asyncio.sleep(60)
+
+async def main():
+    before = set(sys.modules)
+    for made in (brief, lingers):
+        async with scope():
+            kept.append(asyncio.create_task(made()))
+            await asyncio.sleep(0)
+        print(len([name for name in sys.modules.keys() - before if "stuck" in name]))
+
+kept = []
+run(main())
+"""
+
+
+@pytest.mark.slow
+def test_most_of_what_tells_is_imported_when_there_is_something_to_tell() -> None:
+    done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, timeout=50, check=True)
+    first, second = map(int, done.stdout.split())
+    assert first <= 1 < second
+    assert "scope has ended and a task that was begun inside it is left" in done.stderr

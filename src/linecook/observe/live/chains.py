@@ -338,7 +338,7 @@ def _telling(function: str, values: list[Any]) -> Any:
     if WAITS[function] == "lane":
         return next((value for value in values if isinstance(value, Moment) and hasattr(value, "queued_at")), None)
     if WAITS[function] == "approval":
-        return next((value for value in values if isinstance(value, asyncio.Task)), None)
+        return next((value for value in values if value.__class__ is asyncio.Task), None)
     owner = function.partition(".")[0]
     return next((value for value in values if type(value).__name__ == owner), None)
 

@@ -93,7 +93,7 @@ class Graph:
 
     def _handling(self, message: Any) -> Tasks | None:
         """Return who may answer *message*, or make room for it; None: nobody knows, or it is no message."""
-        mailbox = getattr(message, "_mailbox", None)
+        mailbox: Any = getattr(message, "_mailbox", None)
         agent: asyncio.Task[Any] | None = getattr(mailbox, "task", None)
         if agent is None or agent.done() or message in getattr(mailbox._rare, "deferred", ()):
             return None
@@ -109,7 +109,7 @@ class Graph:
             for task in self.posts:
                 near = [value for _, _, _, values in links_with_values(task) for value in values][:_MOST_NEAR]
                 for value in (*near, *(inner for each in near for inner in _inside(each))):
-                    if hasattr(type(value), "pass_over"):  # a message; that room is above this one
+                    if hasattr(value.__class__, "pass_over"):  # a message; that room is above this one
                         self._at_hand[id(value)].add(task)
         having = self._at_hand.get(id(message), ())
         return [task for task in having if task is not agent and self.posts[task].waiter is not message]

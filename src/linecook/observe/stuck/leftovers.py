@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from types import BuiltinMethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..._core.callframe import CallFrame
 from ..._core.context import Mark, current_frame, mark_here
@@ -21,10 +21,10 @@ from ..._core.supervise import supervisor_of
 from ..live.chains import context_of, glance_at, role_of
 from ..voice import Voice
 from . import watch
-from .left import calls_at_work, failed_unread, has_outlived, left_alive
-from .posts import Post, look_at
 from .sightings import all_tasks
-from .words import path_of
+
+if TYPE_CHECKING:
+    from .posts import Post
 
 _SHARE = 100  # a look may take a 100th of the time to the next one
 
@@ -73,6 +73,10 @@ class Leftovers:
         mine = [task for task in self._of_calls if task not in self._told and _is_left(task)]
         if not mine:
             return
+        from .left import calls_at_work, has_outlived
+        from .posts import look_at
+        from .words import path_of
+
         at_work = [call for task in tasks if (glance := glance_at(task)) is not None for call in glance.calls]
         makers = {*at_work, *calls_at_work()}
         for task in mine:
@@ -86,6 +90,10 @@ class Leftovers:
         self._say(task, f"{path_of_mark(mark)} has ended and a task that was begun inside it is left")
 
     def _say(self, task: asyncio.Task[Any], what: str) -> None:
+        # Where there is something to tell, and not with the module: that is imported on the loop, when the first scope
+        # has ended whose context something still holds, as in a server's first merge.
+        from .left import failed_unread, left_alive
+
         left = failed_unread(task) or left_alive(task)
         coroutine: Any = task.get_coro()
         place = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
