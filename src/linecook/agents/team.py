@@ -6,13 +6,12 @@ The semantics are those of Erlang/OTP's supervisors, which have had forty years 
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Coroutine
 from contextvars import Context, copy_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
-from .._core.callframe import CallFrame, ForeignCall, call_from
+from .._core.callframe import call_from
 from .._core.context import Due, Frame, current_deadline, current_frame
 from .._core.deadline import check_seconds, move_on_after
 from .._core.endings import reason_of
@@ -21,7 +20,6 @@ from .._core.events import Events
 from .._core.outcome import Cancelled, Outcome
 from .._core.supervise import held_back, see_end
 from .._runtime import current
-from ..tools.call import Call
 from ..tools.policies.limit import check_count
 from .child import Child
 from .courier import courier_of
@@ -31,6 +29,7 @@ from .mailbox import Full, Restart, Terms
 from .recipe import Recipe
 from .ref import Ref
 from .restarting import Restarting, Strategy
+from .starting import check_start, terms_from
 from .telling import Telling
 
 if TYPE_CHECKING:
@@ -148,8 +147,8 @@ class Team:
             except TypeError:  # a list among them: what no option is
                 terms = None
             if terms is None:
-                terms = self._terms[asked] = _terms_from(frame, *asked)
-            _check_start(frame, terms)
+                terms = self._terms[asked] = terms_from(frame, *asked)
+            check_start(frame, terms)
         except BaseException:
             frame.discard()
             raise
@@ -377,39 +376,6 @@ def team(
     if grace is None:  # pyright: ignore[reportUnnecessaryComparison]
         raise ValueError("grace of team must be a number of seconds: an agent could else keep it from ending")
     return Team(name, restart, Intensity(intensity, period), grace)
-
-
-def _terms_from(call: CallFrame, restart: Any, capacity: Any, when_full: Any, deliveries: Any) -> Terms:
-    if restart not in ("permanent", "transient", "temporary"):
-        raise ValueError(f"restart of {call.name} must be 'permanent', 'transient' or 'temporary', not {restart!r}")
-    if when_full not in ("wait", "refuse", "drop_oldest"):
-        raise ValueError(f"when_full of {call.name} must be 'wait', 'refuse' or 'drop_oldest', not {when_full!r}")
-    for name, value in (("capacity", capacity), ("deliveries", deliveries)):
-        check_count(0 if value is None else value, f"{name} of {call.name}", 1)
-    return Terms(restart, capacity, when_full, deliveries)
-
-
-def _check_start(call: CallFrame, terms: Terms) -> None:
-    if call.is_tool:
-        raise UsageError(f"{call!r} is a call of a tool; a team is of agents. Start it in a scope, or write an agent")
-    if isinstance(call, ForeignCall) and terms.restart != "temporary":
-        raise UsageError(
-            f"{call!r} is a plain coroutine, which can't be started anew: write the function under @agent, or start it "
-            "with restart='temporary'"
-        )
-    if isinstance(call, Call) and not isinstance(call, Recipe):
-        _check_arguments(call)  # pyright: ignore[reportUnknownArgumentType]
-
-
-def _check_arguments(call: CallFrame) -> None:
-    """Refuse at once what would fail at each of its starts; an agent with an inbox is begun at once, and refuses so."""
-    parameters = inspect.signature(call.function)
-    try:
-        parameters.bind(*call.args, **call.kwargs)
-    except TypeError as error:
-        first = next(iter(parameters.parameters), "")
-        cure = ". Annotate it, if messages are meant: inbox: Inbox[...]" if "inbox" in first else ""
-        raise TypeError(f"{call!r} can't be started: {error}{cure}") from None
 
 
 def _reason_of(error: BaseException | None) -> str:
