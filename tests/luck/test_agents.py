@@ -130,13 +130,13 @@ class Hostile:
     __hash__ = None  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("what", [Hostile(), threading.Lock(), lambda: 1, bytearray(100_000_000), sys, [[]] * 1000])
+@pytest.mark.parametrize("what", [Hostile(), threading.Lock(), lambda: 1, bytearray(10_000_000), sys, [[]] * 1000])
 async def test_anything_may_be_sent_and_arrives_as_itself(what: Any) -> None:
     async with team() as office:
         assert await office.start(waiter()).ask(Order(what)) is what
 
 
-@pytest.mark.parametrize("what", [Hostile(), "x" * 50_000_000])
+@pytest.mark.parametrize("what", [Hostile(), "x" * 1_000_000])
 async def test_errors_about_messages_that_are_huge_or_cant_be_shown_stay_short(clock: VirtualClock, what: Any) -> None:
     @agent
     async def burns(inbox: Inbox[Any]) -> None:
@@ -169,6 +169,7 @@ async def test_errors_about_messages_that_are_huge_or_cant_be_shown_stay_short(c
 # -- death ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_an_agent_whose_tools_worker_is_killed_says_so_and_serves_the_next() -> None:
     @agent
     async def clerk(inbox: Inbox[Order]) -> None:
