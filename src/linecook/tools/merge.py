@@ -10,8 +10,9 @@ from typing import Any, ClassVar, TypeVar, cast, overload
 from .._core.callframe import shorten
 from .._core.errors import CallCancelled, UsageError
 from .._core.scope import scope
-from .pump import END, StreamFrame
+from .pump import END
 from .stream import Stream, StreamTool
+from .stream_frame import StreamFrame
 from .tool import Options, Tool
 
 K = TypeVar("K")

@@ -12,10 +12,9 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .._core.callframe import CallFrame
-from .._core.context import Frame, Priority, current_deadline, current_frame, inherited_priority
+from .._core.context import Frame, current_deadline, current_frame, inherited_priority
 from .._core.deadline import Deadline
 from .._core.endings import contained
 from .._core.errors import AlreadyRun, TimedOutError
@@ -29,9 +28,7 @@ from ..lanes.base import DONE, Job, Lane
 from .call import nested
 from .policies.approve import wait_approved, wants_asking
 from .policies.several import Admitted
-
-if TYPE_CHECKING:
-    from .tool import Tool
+from .stream_frame import StreamFrame
 
 _log = logging.getLogger("linecook")
 
@@ -42,42 +39,6 @@ END = object()
 """What ``Pump.next`` returns when there is no further piece."""
 
 _SLICE = 0.005
-
-
-class StreamFrame(CallFrame):
-    """The place of a stream in the tree of calls."""
-
-    __slots__ = ("tool",)
-
-    def __init__(self, tool: Tool[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        super().__init__()
-        self.start_empty(args, kwargs)
-        self.tool = tool
-
-    def told(self, error: BaseException) -> BaseException:
-        error = super().told(error)
-        self.sign(error)
-        return error
-
-    @property
-    def name(self) -> str:
-        return self.tool.__name__
-
-    @property
-    def function(self) -> Callable[..., Any]:
-        return self.tool.body
-
-    @property
-    def lane(self) -> str:
-        return self.tool.lane
-
-    @property
-    def is_tool(self) -> bool:  # type: ignore[override]
-        return self.tool.is_tool
-
-    @property
-    def own_priority(self) -> Priority | None:
-        return self.tool.priority
 
 
 class Pump:

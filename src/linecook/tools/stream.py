@@ -16,7 +16,8 @@ from .._core.callframe import CallFrame
 from .._core.context import current_frame, frame_here
 from .._core.errors import UsageError
 from .call import nested
-from .pump import END, Pump, StreamFrame
+from .pump import END, Pump
+from .stream_frame import StreamFrame
 from .tool import BoundTool, Options, Tool
 
 P = ParamSpec("P")

@@ -21,7 +21,7 @@ from .ticket import Ticket
 
 if TYPE_CHECKING:
     from ..call import Call
-    from ..pump import StreamFrame
+    from ..stream_frame import StreamFrame
 
 Way = tuple[Limit, Callable[[CallFrame], Door] | None]
 """A limit, and what finds its door for a call; None for places."""

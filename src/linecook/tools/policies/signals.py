@@ -10,7 +10,7 @@ from ..._core.errors import LinecookError, TimedOutError
 
 if TYPE_CHECKING:
     from ..call import Call
-    from ..pump import StreamFrame
+    from ..stream_frame import StreamFrame
 
 Signal = Literal["ok", "overloaded", "late", "down", "nothing", "not begun"]
 """``ok``: it served. ``overloaded``: it refused, and wants less. ``late``: it was asked, and didn't answer in time; too
