@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing.connection import Connection
 
 from benchmarks.harness.meter import Meter, warm_up
 from benchmarks.harness.row import Row, Target
+from benchmarks.rows._processes import WORKERS, in_two_processes
 
-WORKERS = 2
 STEPS = 10_500  # about a millisecond on the machine of the published figures; the ratios don't depend on it
 
 row = Row(
@@ -33,11 +32,6 @@ def burn(number: int) -> int:
     for step in range(STEPS):
         number = (number * 31 + step) % 1_000_003
     return number
-
-
-def burn_all(numbers: range) -> list[int]:
-    """Compute them here, one after the other."""
-    return [burn(number) for number in numbers]
 
 
 @row.verify
@@ -77,28 +71,9 @@ def process_pool(meter: Meter, calls: int) -> None:
     asyncio.run(main())
 
 
-def _share(line: Connection, numbers: range) -> None:
-    burn(0)
-    line.send("ready")
-    line.recv()
-    line.send(burn_all(numbers))
-
-
 @row.limit
 def two_processes(meter: Meter, calls: int) -> None:
-    context = multiprocessing.get_context("forkserver")
-    lines = []
-    for first in range(WORKERS):
-        ours, theirs = context.Pipe()
-        context.Process(target=_share, args=(theirs, range(first, calls, WORKERS)), daemon=True).start()
-        theirs.close()
-        lines.append(ours)
-    for line in lines:
-        line.recv()
-    with meter.timing():
-        for line in lines:
-            line.send("go")
-        shares = [line.recv() for line in lines]
+    shares = in_two_processes(meter, burn, calls)
     meter.answer([shares[n % WORKERS][n // WORKERS] for n in range(calls)])
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing.connection import Connection
+from multiprocessing import get_context
 
 from benchmarks.harness.meter import Meter
 from benchmarks.harness.row import Row, Target
+from benchmarks.rows._processes import WORKERS, in_two_processes
 from benchmarks.rows._queues import through
 
-WORKERS = 2
 PARSE, REDUCE = 2_100, 10_500  # 0.2 and 1 ms on the machine of the published figures
 WARM = 100
 
@@ -93,7 +92,7 @@ def linecook(meter: Meter, items: int) -> None:
 
 @row.stdlib
 def hand_queues(meter: Meter, items: int) -> None:
-    context = multiprocessing.get_context("forkserver")
+    context = get_context("forkserver")
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -117,7 +116,7 @@ def hand_queues(meter: Meter, items: int) -> None:
 def aiostream(meter: Meter, items: int) -> None:
     from aiostream import pipe, stream
 
-    context = multiprocessing.get_context("forkserver")
+    context = get_context("forkserver")
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -160,26 +159,11 @@ async def _measure(meter: Meter, items: int, through_stages) -> None:  # type: i
     meter.answer(answers)
 
 
-def _share(line: Connection, numbers: range) -> None:
-    reduce(parse(0))
-    line.send("ready")
-    line.recv()
-    line.send([reduce(parse(number)) for number in numbers])
+def _parse_and_reduce(number: int) -> int:
+    return reduce(parse(number))
 
 
 @row.limit
 def two_processes(meter: Meter, items: int) -> None:
-    context = multiprocessing.get_context("forkserver")
-    lines = []
-    for first in range(WORKERS):
-        ours, theirs = context.Pipe()
-        context.Process(target=_share, args=(theirs, range(first, items, WORKERS)), daemon=True).start()
-        theirs.close()
-        lines.append(ours)
-    for line in lines:
-        line.recv()
-    with meter.timing():
-        for line in lines:
-            line.send("go")
-        shares = [line.recv() for line in lines]
+    shares = in_two_processes(meter, _parse_and_reduce, items)
     meter.answer([answer for share in shares for answer in share])

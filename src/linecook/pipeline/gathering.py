@@ -15,18 +15,36 @@ if TYPE_CHECKING:
 _NOTHING = object()
 
 
-class Batching(Passing):
+class Gathering(Passing):
+    """What keeps items until there are enough for a list of them."""
+
+    def __init__(self) -> None:
+        self._items: list[Item] = []
+
+    def _send(self) -> None:
+        items, self._items = self._items, []
+        assert self.after is not None
+        self.after.accept(Item([item.value for item in items], origins_of(items)))
+
+    def input_ended(self) -> None:
+        if self._items:
+            self._send()
+        assert self.after is not None
+        self.after.input_ended()
+
+
+class Batching(Gathering):
     """Lists of *size* items; a shorter one when its first item has waited for *wait* seconds, and at the end.
 
     However large its items are, it waits for *size* of them: that is what it was asked for.
     """
 
     def __init__(self, line: Line, name: str, size: int, wait: float | None) -> None:
+        super().__init__()
         self.name = name
         self._line = line
         self._size = size
         self._wait = wait
-        self._items: list[Item] = []
         self._timer: Timer | None = None
         self._is_due = False  # its time came when there was no room for it
 
@@ -66,15 +84,7 @@ class Batching(Passing):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        items, self._items = self._items, []
-        assert self.after is not None
-        self.after.accept(Item([item.value for item in items], origins_of(items)))
-
-    def input_ended(self) -> None:
-        if self._items:
-            self._send()
-        assert self.after is not None
-        self.after.input_ended()
+        super()._send()
 
     def stop(self, reason: str) -> None:
         if self._timer is not None:
@@ -134,14 +144,14 @@ class Grouping(Passing):
         self.after.input_ended()
 
 
-class Runs(Passing):
+class Runs(Gathering):
     """Runs of items with the same key, as ``itertools.groupby``; a run is held until its end."""
 
     def __init__(self, line: Line, name: str, key: Callable[[Any], Any]) -> None:
+        super().__init__()
         self.name = name
         self._line = line
         self._key = key
-        self._items: list[Item] = []
         self._last: Any = _NOTHING
 
     def free(self) -> int:
@@ -160,17 +170,6 @@ class Runs(Passing):
             self._send()
         self._last = key
         self._items.append(item)
-
-    def _send(self) -> None:
-        items, self._items = self._items, []
-        assert self.after is not None
-        self.after.accept(Item([item.value for item in items], origins_of(items)))
-
-    def input_ended(self) -> None:
-        if self._items:
-            self._send()
-        assert self.after is not None
-        self.after.input_ended()
 
 
 def origins_of(items: list[Item]) -> Origin:
