@@ -4,6 +4,7 @@
 const byId = (id) => document.getElementById(id)
 const token = new URLSearchParams(location.search).get("token") ?? ""
 const news = new EventSource("events?token=" + encodeURIComponent(token))
+addEventListener("pagehide", () => news.close()) // a browser may keep the connection of a page that was left
 
 function element(name, words, kind = "") {
   const made = document.createElement(name)

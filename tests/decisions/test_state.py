@@ -178,6 +178,7 @@ async def test_a_queue_has_no_bound_unless_told() -> None:
     await produce()
     assert queue.qsize() == 10_000
 
+    # linecook: a mailbox has a bound, and who sends waits for room
     done: list[int] = []
 
     @agent
@@ -210,6 +211,7 @@ async def test_a_queue_whose_consumer_died_waits_for_ever(never_ends: NeverEnds)
     assert await never_ends(queue.join())
     assert isinstance(consumer.exception(), ValueError)  # the reason was there, and nobody asked
 
+    # linecook: who asked is told, the next is served, and one that has ended refuses
     @agent
     async def consumer_agent(inbox: Inbox[Word]) -> None:
         async for message in inbox:
@@ -231,6 +233,7 @@ async def test_a_queue_does_not_say_that_it_is_over(never_ends: NeverEnds) -> No
     assert await queue.get() == "the last one"
     assert await never_ends(queue.get())  # until 3.13 there is no shutdown(); from then on somebody must call it
 
+    # linecook: leaving the block says that it is over; what was sent is handled, and the loop over the inbox ends
     heard: list[str] = []
 
     @agent
@@ -239,6 +242,6 @@ async def test_a_queue_does_not_say_that_it_is_over(never_ends: NeverEnds) -> No
             heard.append(message.body)  # noqa: PERF401 - one at a time
         heard.append("over")
 
-    async with team() as office:  # leaving the block says that it is over: what was sent is handled, and the loop ends
+    async with team() as office:
         await office.start(listener()).tell("the last one")
     assert heard == ["the last one", "over"]
