@@ -48,6 +48,9 @@ guests: $(VENV)/.guests  ## tools in the hands of Pydantic AI, OpenAI Agents, La
 bench: $(VENV)/.bench  ## linecook and its peers side by side
 	@$(RUN) benchmarks/run.py $(ARGS)
 
+explored: $(VENV)/.test  ## our own primitives in all orders at two overtakings, to the end (minutes)
+	@HOUSE_SECONDS=600 $(RUN) -m pytest tests/testing/exploring tests/patterns -k "house or explored or every_order" $(ARGS)
+
 soak: $(VENV)/.runtime  ## half an hour of bad luck: does anything grow? (docs/plots/nothing-grows.py build/soak.csv draws it)
 	@mkdir -p build
 	@$(RUN) benchmarks/soak/run.py --csv build/soak.csv $(ARGS)

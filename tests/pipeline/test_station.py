@@ -270,4 +270,4 @@ def test_of_items_of_a_gigabyte_none_is_copied() -> None:
     """Real ones, and their memory measured: no more than the two that there are."""
     ran = subprocess.run([sys.executable, "-c", GIGABYTE], capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
-    assert 1.0 <= float(ran.stdout) <= 2.1, f"{ran.stdout} GiB at most at once"
+    assert 0.5 <= float(ran.stdout) <= 2.1, f"{ran.stdout} GiB at most at once"
