@@ -27,7 +27,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python $(PYTHON) --python-vers
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick guests bench soak docs plots lint format types ci lock dist changelog clean
+.PHONY: help demo test quick guests bench explored soak docs plots lint format types ci lock dist changelog clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1	/p' Makefile | expand -t 10

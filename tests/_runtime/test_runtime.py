@@ -226,7 +226,7 @@ async def test_tools_made_anew_for_each_request_count_as_one_and_are_not_kept() 
             assert len(await pipeline(iter(range(100))).map(double).collect()) == 100
         gc.collect()
         assert not any(ref() for ref in seen)
-        assert not any(type(found) is Puller for found in gc.get_objects())  # no isinstance: proxies object
+        assert not any(type(found) is Puller for found in gc.get_objects())
         calls = {meter.name.rpartition(".")[2]: meter.calls for meter in runtime.meters.values()}
     assert calls["look_up"] == 20
     assert calls["double"] == 1000
