@@ -13,8 +13,8 @@ Main = Callable[[], Awaitable[Any]]
 
 
 SECONDS = float(os.environ.get("HOUSE_SECONDS", "2"))
-"""How long each program is explored at two overtakings, beyond all its orders at one. `make explored` says 600: then all
-orders at two must have been tried, which takes some programs half a minute each."""
+"""How long each program is explored at two overtakings, beyond all its orders at one. `make explored` says 600: all
+orders at two must then have been tried, which takes some programs half a minute each."""
 
 
 def in_every_order(main: Main, seconds: float = 240, **options: Any) -> Exploration:
