@@ -140,6 +140,7 @@ def test_ctrl_backslash_prints_the_report_so_far_and_the_program_goes_on(watch: 
             assert line, "it ended"
         assert "so far, 1 event loop" in line
     assert running.poll() is None
+    time.sleep(0.1)  # Linux gives a signal to another thread while the main one has yet to take the last: it'd sleep on
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=20)
     assert running.returncode == -signal.SIGINT
