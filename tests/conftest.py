@@ -19,6 +19,13 @@ PATIENCE = 2.0  # seconds in which threads and children that are on their way ou
 EXIT = 20.0  # seconds for the fixtures of a test that failed
 
 
+def pytest_configure() -> None:
+    """Undo what a shell does to a command behind ``&``: it and its children ignore Ctrl-C, and our programs heed it."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that leaves asyncio tasks, threads the interpreter would wait for, or dead children behind.

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from linecook._core.context import Frame
-from linecook.observe.place import Place, call_on_stack, is_debugged, stands_in_python, users_spot
+from linecook._core.place import Place
+from linecook.observe.place import call_on_stack, is_debugged, stands_in_python, users_spot
 
 
 def here() -> types.FrameType:
@@ -43,17 +44,6 @@ def test_a_debugger_is_recognised_anywhere_on_the_stack():
     exec("def stop(): return inner()\ndef inner(): return here()", debugger)
     assert is_debugged(debugger["stop"]())  # type: ignore[operator]
     assert not is_debugged(here())
-
-
-def test_a_place_reads_as_file_line_function_and_source():
-    assert str(Place("app.py", 12, "fetch", "time.sleep(1)")) == "app.py:12 in fetch: time.sleep(1)"
-    assert str(Place("app.py", 12, "fetch")) == "app.py:12 in fetch"
-
-
-def test_a_line_the_user_did_not_write_is_known_as_such():
-    assert Place(textwrap.__file__, 1, "wrap").is_library
-    assert Place("/venv/lib/site-packages/rich/live.py", 1, "update").is_library
-    assert not Place(__file__, 1, "test").is_library
 
 
 def test_a_frame_in_a_call_is_told_from_one_in_a_loop():

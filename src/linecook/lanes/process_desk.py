@@ -59,7 +59,7 @@ class Desk:
     # ---- taking jobs
 
     def submit(self, job: Job) -> None:
-        """Queue *job*; the jobs of one tick go out together, but for the first when a worker stands idle."""
+        """Queue *job*; the jobs of one tick go out together."""
         job.state = QUEUED
         job.queued_at = time.monotonic()
         self.queue.put(job, job.priority)

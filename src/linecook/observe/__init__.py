@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .._core.events import Event as Event
     from .._core.events import Events as Events
+    from .._core.place import Place as Place
     from .audit.audit import Audit as Audit
     from .audit.report import AuditReport as AuditReport
     from .audit.report import Finding as Finding
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from .live.remote import Remote as Remote
     from .live.remote import processes as processes
     from .panel import render as render
-    from .place import Place as Place
     from .probe import HoldProbe as HoldProbe
     from .report import PlacementReport as PlacementReport
     from .report import Row as Row
@@ -110,7 +110,7 @@ _HOMES = {
     "LiveCall": ".live.livecalls",
     "LiveCalls": ".live.livecalls",
     "LiveCount": ".live.livecalls",
-    "Place": ".place",
+    "Place": ".._core.place",
     "PlacementReport": ".report",
     "ProgressLines": ".lines",
     "Remote": ".live.remote",

@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import NamedTuple
 
 from .._core.context import Frame
+from .._core.place import Place, is_installed, is_ours, is_ours_or_pythons
 
-_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
-_LINECOOK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _DEBUGGERS = frozenset(
     ("bdb", "pdb", "ipdb", "pudb", "debugpy", "pydevd", "_pydevd_bundle", "ptvsd", "celery.contrib.rdb")
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A line of a program.
-
-    Attributes:
-      file: path of the source file, as Python knows it.
-      line: number of the line, from 1.
-      function: qualified name of the function.
-      source: the line itself, stripped; empty when it can't be read.
-    """
-
-    file: str
-    line: int
-    function: str
-    source: str = ""
-
-    @property
-    def is_library(self) -> bool:
-        """Whether it belongs to the standard library, an installed package or linecook: no line the user wrote."""
-        return _is_ours_or_pythons(self.file) or any(part in self.file for part in _INSTALLED)
-
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line} in {self.function}"
-        return f"{where}: {self.source}" if self.source else where
 
 
 class Spot(NamedTuple):
@@ -74,9 +44,9 @@ def users_spot(frame: FrameType, until: FrameType | None = None) -> Spot:
     installed = None
     for each in outwards(frame, until):
         name = each.f_code.co_filename
-        if any(part in name for part in _INSTALLED) and not name.startswith(_LINECOOK):
+        if is_installed(name) and not is_ours(name):
             installed = installed or each
-        elif not _is_ours_or_pythons(name):
+        elif not is_ours_or_pythons(name):
             return _spot(each)
     return _spot(installed or frame)
 
@@ -98,10 +68,6 @@ def stands_in_python(frame: FrameType | None) -> bool:
 
     standing_at = opname[frame.f_code.co_code[frame.f_lasti]]
     return standing_at == "RESUME" or standing_at.startswith(("JUMP_BACKWARD", "POP_JUMP_BACKWARD"))  # POP_: 3.11
-
-
-def _is_ours_or_pythons(file: str) -> bool:
-    return file.startswith((_LINECOOK, _LIBRARY, "<frozen"))
 
 
 def _spot(frame: FrameType) -> Spot:

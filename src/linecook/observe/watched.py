@@ -15,8 +15,9 @@ from typing import Literal
 
 from .._core.context import Frame, current_frame
 from .._core.events import Events
+from .._core.place import Place
 from .cpuclock import CPUClocks
-from .place import Place, Spot, call_on_stack, is_debugged, stands_in_python, users_spot
+from .place import Spot, call_on_stack, is_debugged, stands_in_python, users_spot
 from .pulse import Wake
 from .steps import Step, steps_of
 from .stretch import Look, Stretch

@@ -6,32 +6,18 @@ import linecache
 import os
 import sys
 import threading
-from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
 
+from .._core.place import Place, is_ours_or_pythons
 from .._core.stacks import stacks_of_others
 from .actors import Actor
 
-_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
-_LINECOOK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
+class Line(Place):
+    """A ``linecook.observe.Place`` (``file``, ``line``, ``function``, ``source``), told as seen from the working folder."""
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a program.
-
-    Attributes:
-      file: path of the source file, as Python knows it.
-      line: number of the line, from 1.
-      function: qualified name of the function.
-      source: the line itself, stripped; empty when it can't be read.
-    """
-
-    file: str
-    line: int
-    function: str
-    source: str = ""
+    __slots__ = ()
 
     def __str__(self) -> str:
         where = f"{_shortened(self.file)}:{self.line} in {self.function}"
@@ -95,10 +81,12 @@ def _users(frame: FrameType | None) -> Line | None:
 
 
 def _is_users(code: CodeType) -> bool:
-    return not code.co_filename.startswith((_LINECOOK, _LIBRARY, "<frozen"))
+    return not is_ours_or_pythons(code.co_filename)
 
 
 def _shortened(file: str) -> str:
     """Return the path as seen from the working folder where it lies below that."""
-    here = os.getcwd() + os.sep
-    return file.removeprefix(here)
+    try:
+        return file.removeprefix(os.getcwd() + os.sep)
+    except OSError:  # the working folder is gone
+        return file

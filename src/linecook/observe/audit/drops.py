@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import CodeType
 from typing import NamedTuple
 
-from ..place import _INSTALLED, _is_ours_or_pythons
+from ..._core.place import is_installed, is_ours_or_pythons
 from .ledger import Detail, Fact, Where
 
 _HERE = "let go of on this line, and made there or before (--origins names the line that made it)"
@@ -96,4 +96,4 @@ def _names(said: object, name: str) -> bool:
 
 def _is_librarys(code: CodeType) -> bool:
     file = code.co_filename
-    return _is_ours_or_pythons(file) or any(part in file for part in _INSTALLED)
+    return is_ours_or_pythons(file) or is_installed(file)

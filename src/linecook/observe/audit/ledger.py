@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import NamedTuple
 
-from ..place import Place, users_spot
+from ..._core.place import Place
+from ..place import users_spot
 
 _MOST_FACTS = 50_000  # noted and not yet counted; the watch thread counts them some twenty times a second
 _MOST_PLACES = 1_000

@@ -15,14 +15,14 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from ..place import _INSTALLED, _is_ours_or_pythons
+from ..._core.place import INSTALLED, is_ours_or_pythons
 from .ledger import Where
 
 _NAME = "_linecook_made"
 _STEP: CodeType = asyncio.Handle._run.__code__  # below it is the loop, and nobody who called
 _MOST_FILES = 10_000
 # Installed, and no more the maker of a task than asyncio is.
-_PLUMBING = tuple(f"{place}{package}/" for place in _INSTALLED for package in ("uvloop", "anyio"))
+_PLUMBING = tuple(f"{place}{package}/" for place in INSTALLED for package in ("uvloop", "anyio"))
 
 _theirs: set[str] = set()  # files of those who make tasks
 _skipped: set[str] = set()  # files of those through whom they make them
@@ -64,7 +64,7 @@ def _sort(file: str) -> None:
     if len(_theirs) + len(_skipped) >= _MOST_FILES:
         _theirs.clear()
         _skipped.clear()
-    is_skipped = _is_ours_or_pythons(file) or any(part in file for part in _PLUMBING)
+    is_skipped = is_ours_or_pythons(file) or any(part in file for part in _PLUMBING)
     (_skipped if is_skipped else _theirs).add(file)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ..place import _is_ours_or_pythons
+from ..._core.place import is_ours_or_pythons
 from .ledger import Where
 from .makers import maker_of
 
@@ -35,7 +35,7 @@ def origin_of(coroutine: Any) -> Where | None:
         return None
     # Innermost first. In debug mode there are up to ten: the user's own is wanted.
     for file, line, function in origin:
-        if not _is_ours_or_pythons(file):
+        if not is_ours_or_pythons(file):
             return Where(file, line, function)
     return Where(*origin[0])
 

@@ -23,7 +23,8 @@ from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
-from ..place import _INSTALLED, _is_ours_or_pythons, outwards
+from ..._core.place import is_installed, is_ours_or_pythons
+from ..place import outwards
 from .ledger import Detail, Fact, Ledger, Where
 from .origins import made_at
 
@@ -255,7 +256,7 @@ def _is_library(code: CodeType) -> bool:
     if known is None:
         if len(_library_files) > 10_000:
             _library_files.clear()
-        known = _library_files[file] = _is_ours_or_pythons(file) or any(part in file for part in _INSTALLED)
+        known = _library_files[file] = is_ours_or_pythons(file) or is_installed(file)
     return known
 
 
@@ -292,7 +293,7 @@ def _holder(job: Job, frames: dict[int, FrameType]) -> Detail:
     frame = frames.get(job.ident)
     if job.host is None and frame is not None:
         where = Where.of(frame)
-        if not _is_ours_or_pythons(where.file):
+        if not is_ours_or_pythons(where.file):
             return "behind", where
     place = job.where
     return "behind", f"{job.name}, asked for at {os.path.basename(place.file)}:{place.line}"

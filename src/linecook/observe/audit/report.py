@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..place import Place
+from ..._core.place import Place
 from .ledger import Sum, Where
 from .loops import Loops
 from .words import BLIND, HEADINGS, KINDS, WIDTH, Words, cut, says, seconds, shown

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from types import FrameType, TracebackType
 from typing import Any
 
-from ..place import _is_ours_or_pythons
+from ..._core.place import is_ours_or_pythons
 from .drops import Drop
 from .ledger import Detail, Ledger, Where
 from .origins import coroutine_of, definition_of, made_at, name_of, origin_of
@@ -118,7 +118,7 @@ def _raised_at(error: BaseException | None) -> Where | None:
     found: TracebackType | None = None
     walker = error.__traceback__ if error is not None else None
     while walker is not None:
-        if found is None or not _is_ours_or_pythons(walker.tb_frame.f_code.co_filename):
+        if found is None or not is_ours_or_pythons(walker.tb_frame.f_code.co_filename):
             found = walker
         walker = walker.tb_next
     if found is None:

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import NamedTuple
 
+from ..._core.place import is_ours_or_pythons
 from ..._core.stacks import stacks_of_others
 from ..cpuclock import CPUClocks
-from ..place import _is_ours_or_pythons, outwards
+from ..place import outwards
 from ..probe import _holders
 from ..pulse import Wake
 from .ledger import Detail, Fact, Where
@@ -162,7 +163,7 @@ class Threads:
             if ident in loops or _answers(frames[ident]):
                 continue
             where = Where.of(frames[ident])
-            at = asked_for(ident) if _is_ours_or_pythons(where.file) else where
+            at = asked_for(ident) if is_ours_or_pythons(where.file) else where
             if at is not None:
                 self._blame_one(elapsed * share / total, ident, at)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NamedTuple
 
-from ..place import _is_ours_or_pythons
+from ..._core.place import is_ours_or_pythons
 from .ledger import Detail, Fact, Ledger, Where
 from .origins import line_that_made, name_of
 
@@ -125,7 +125,7 @@ def _stands_at(task: asyncio.Task[Any]) -> tuple[Where, str] | None:
         frame = _first_of(coroutine, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None:
             inner = frame
-            if not _is_ours_or_pythons(frame.f_code.co_filename) and "site-packages" not in frame.f_code.co_filename:
+            if not is_ours_or_pythons(frame.f_code.co_filename) and "site-packages" not in frame.f_code.co_filename:
                 user = frame
         coroutine = _first_of(coroutine, "cr_await", "gi_yieldfrom", "ag_await")
         if coroutine is None:
@@ -133,7 +133,7 @@ def _stands_at(task: asyncio.Task[Any]) -> tuple[Where, str] | None:
     if inner is None:
         return None
     code = inner.f_code
-    if _is_ours_or_pythons(code.co_filename) and (code.co_filename.rpartition("/")[2], code.co_name) in _FOR_CHILDREN:
+    if is_ours_or_pythons(code.co_filename) and (code.co_filename.rpartition("/")[2], code.co_name) in _FOR_CHILDREN:
         return None
     if user is None and (made := line_that_made(task)) is not None:
         return made, code.co_qualname

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from ..place import Place
+from ..._core.place import Place
 from .ledger import Sum
 
 WIDTH = 100  # columns

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from ..._core.context import Due, Frame, current_deadline
 from ..._core.deadline import DeadlineScope
+from ..._core.place import is_installed, is_ours_or_pythons
 from ..._core.running import Running
 from ..._core.scope import Scope
 from ..._core.timers import Moment
@@ -25,8 +26,6 @@ from ..place import Spot
 
 _HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 _OURS = (_HERE + "_core" + os.sep, _HERE + "tools" + os.sep, _HERE + "agents" + os.sep)
-_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _ASYNCIO = os.path.dirname(os.path.abspath(asyncio.__file__)) + os.sep
 _DEEPEST = 2000  # links of a chain; one that goes round in circles has no end
 TELLS_CONTEXT = sys.version_info >= (3, 12)
@@ -142,7 +141,7 @@ def role_of(code: CodeType) -> Role:
         role = Role(name, "call" if runs_call else "ours", is_public, name in WAITS, drives)
     elif file.startswith(_ASYNCIO):
         role = Role(name, "asyncio", is_public)
-    elif file.startswith((_HERE, _LIBRARY, "<frozen")) or any(part in file for part in _INSTALLED):
+    elif is_ours_or_pythons(file) or is_installed(file):
         role = Role(name, "library", is_public)
     else:
         role = Role(name, "user", is_public)

@@ -8,7 +8,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ..._core.callframe import CallFrame
-from ..place import Place, Spot, users_spot
+from ..._core.place import Place
+from ..place import Spot, users_spot
 from .chains import glance_at
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from typing import Any
 
 from ..._core.callframe import CallFrame
 from ..._core.context import Frame, current_frame, mark_here
+from ..._core.place import Place, is_ours_or_pythons
 from ..._core.stacks import stacks_of_others
 from ..live.chains import context_of
-from ..place import Place, Spot, _is_ours_or_pythons, call_on_stack
+from ..place import Spot, call_on_stack
 from .diagnosis import LeftTask
 from .posts import Post, look_at
 from .words import made_noted, path_of, place_of, shown
@@ -38,7 +39,7 @@ def left_at_the_end(tasks: Iterable[asyncio.Task[Any]]) -> list[LeftTask]:
     """Return the tasks of the user's that are alive although their program has ended."""
     posts = [look_at(task) for task in tasks if not task.done()]
     return [
-        _alive(post) for post in posts if post.spot is not None and not _is_ours_or_pythons(post.spot.code.co_filename)
+        _alive(post) for post in posts if post.spot is not None and not is_ours_or_pythons(post.spot.code.co_filename)
     ]
 
 
@@ -116,7 +117,7 @@ def _raised_at(error: BaseException) -> str:
     found: TracebackType | None = None
     walker = error.__traceback__
     while walker is not None:
-        if found is None or not _is_ours_or_pythons(walker.tb_frame.f_code.co_filename):
+        if found is None or not is_ours_or_pythons(walker.tb_frame.f_code.co_filename):
             found = walker
         walker = walker.tb_next
     return "" if found is None else shown(_place(found))

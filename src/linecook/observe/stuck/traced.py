@@ -21,8 +21,9 @@ from itertools import count, pairwise
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple
 
+from ..._core.place import is_ours_or_pythons
 from ..audit.patches import Patches
-from ..place import Spot, _is_ours_or_pythons
+from ..place import Spot
 from ..voice import Voice
 from .diagnosis import LockOrder
 from .noted import HELD, SAID, Taken, traces
@@ -217,7 +218,7 @@ def _taken_here(task: asyncio.Task[Any]) -> Taken:
 def _users_line() -> tuple[CodeType, int]:
     """Return the innermost line on this stack that is neither asyncio's nor ours."""
     frame = first = sys._getframe(2)
-    while _is_ours_or_pythons(frame.f_code.co_filename):
+    while is_ours_or_pythons(frame.f_code.co_filename):
         if frame.f_back is None:
             frame = first
             break

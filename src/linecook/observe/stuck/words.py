@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from ..._core.handlers import with_lines
+from ..._core.place import Place
 from ..audit.origins import line_that_made
-from ..place import Place, Spot
+from ..place import Spot
 from .graph import Graph
 from .noted import is_tracing
 from .posts import LOCKS, SIGNALS, Held, Post
@@ -115,53 +117,73 @@ def holds_of(graph: Graph, post: Post) -> list[tuple[Post, Held | None]]:
     return [(graph.posts[task], None) for task in graph.needs.get(post.task, ()) if task in graph.posts]
 
 
-def cure_of(circle: list[Post]) -> str:
-    """Return what to write instead, for the commonest cause that fits *circle*."""
-    words = {post.word for post in circle}
-    locks = sum(post.word == "Lock.acquire" for post in circle)
-    if len(circle) == 1 and locks:
-        return (
+_CURES: tuple[tuple[Callable[[list[str]], object], str], ...] = (  # the first that fits the words of a circle
+    (
+        lambda words: words == ["Lock.acquire"],
+        (
             "an asyncio.Lock can't be taken twice by the same task. Take it in the outermost function only, or split "
             "off the part that needs no lock."
-        )
-    if "Semaphore.acquire" in words:
-        return (
+        ),
+    ),
+    (
+        lambda words: "Semaphore.acquire" in words,
+        (
             "whoever holds a slot must not wait for somebody who needs one. Put the bound on what is called last, as "
             "@tool(limit=8) does, or on the fan-out (settle(calls, limit=8)), and hold no semaphore across an await of "
             "another agent."
-        )
-    if "edit" in words:
-        return (
+        ),
+    ),
+    (
+        lambda words: "edit" in words,
+        (
             "update(fn) holds nothing, and transaction(fn) changes several values at once: neither can wait for the "
             "other. Keep edit() for work on one value, and await nobody in it who edits another."
-        )
-    if locks >= 2:
-        return (
+        ),
+    ),
+    (
+        lambda words: words.count("Lock.acquire") >= 2,
+        (
             "take the locks in the same order everywhere, or hold one at a time. For a value that several tasks "
             "change, Shared.update needs no lock."
-        )
-    if words & SIGNALS:
-        return (
+        ),
+    ),
+    (
+        SIGNALS.intersection,
+        (
             "whoever is waited for waits himself. Let it be said before he waits, or let him hold nothing that the "
             "other needs."
-        )
-    if "reply" in words:
-        return (
+        ),
+    ),
+    (
+        lambda words: "reply" in words,
+        (
             "agents that wait for each other's answers take no messages meanwhile: let one of them tell() instead of "
             "asking, or give ask a timeout=, which ends the circle."
-        )
-    if "room" in words:
-        return (
+        ),
+    ),
+    (
+        lambda words: "room" in words,
+        (
             "agents that send to each other through full mailboxes wait for ever: start one of them with "
             "when_full='refuse' or 'drop_oldest', or let what goes back be a reply, which waits for no room."
-        )
-    if locks:
-        return (
-            "don't wait for another task while holding a lock that it needs: let go of it first, or await it outside."
-        )
-    if words <= {"handle", "children", "body", "", "gather", "_wait", "wait"}:
-        return "two calls can't each need the other's result: let one of them be given what it needs as an argument."
-    return "let one of them give up what it has before it waits, or set a time-out: fail_after(seconds)."
+        ),
+    ),
+    (
+        lambda words: "Lock.acquire" in words,
+        "don't wait for another task while holding a lock that it needs: let go of it first, or await it outside.",
+    ),
+    (
+        {"handle", "children", "body", "", "gather", "_wait", "wait"}.issuperset,
+        "two calls can't each need the other's result: let one of them be given what it needs as an argument.",
+    ),
+    (lambda _: True, "let one of them give up what it has before it waits, or set a time-out: fail_after(seconds)."),
+)
+
+
+def cure_of(circle: list[Post]) -> str:
+    """Return what to write instead, for the commonest cause that fits *circle*."""
+    words = [post.word for post in circle]
+    return next(cure for fits, cure in _CURES if fits(words))
 
 
 _HINTS = {

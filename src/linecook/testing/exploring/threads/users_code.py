@@ -13,7 +13,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-_INSTALLED = ("/site-packages/", "/dist-packages/")
+from ...._core.place import is_installed
+
 _STDLIB = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
 _THEIRS = tuple({f"{path}/" for path in _STDLIB} | {f"{Path(path).resolve()}/" for path in _STDLIB})
 _LINECOOK = str(Path(__file__).resolve().parents[3]) + "/"
@@ -56,8 +57,7 @@ def _is_not_installed(file: str) -> bool:
     if file.startswith("<"):
         return not file.startswith("<frozen")
     return not any(
-        path.startswith((*_THEIRS, _LINECOOK)) or any(part in path for part in _INSTALLED)
-        for path in (file, str(Path(file).resolve()))
+        path.startswith((*_THEIRS, _LINECOOK)) or is_installed(path) for path in (file, str(Path(file).resolve()))
     )
 
 
