@@ -15,7 +15,7 @@ from .actors import Actor
 
 
 class Line(Place):
-    """A ``linecook.observe.Place`` (``file``, ``line``, ``function``, ``source``), told as seen from the working folder."""
+    """A ``Place`` (``file``, ``line``, ``function``, ``source``) that is told as seen from the working folder."""
 
     __slots__ = ()
 
