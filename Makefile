@@ -27,7 +27,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python $(PYTHON) --python-vers
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick guests bench explored soak docs plots lint format types ci lock dist changelog clean
+.PHONY: help demo test quick slow guests bench explored soak docs plots lint format types ci lock dist changelog clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1	/p' Makefile | expand -t 10
@@ -40,6 +40,9 @@ test: $(VENV)/.test  ## every test (make test ARGS="-k deadline")
 
 quick: $(VENV)/.test  ## the tests that take milliseconds
 	@$(RUN) -m pytest -m "not slow" $(ARGS)
+
+slow: $(VENV)/.test  ## the others
+	@$(RUN) -m pytest -m slow $(ARGS)
 
 guests: $(VENV)/.guests  ## tools in the hands of Pydantic AI, OpenAI Agents, LangGraph, MCP
 	@$(RUN) -c "import agents, langgraph, mcp, pydantic_ai"

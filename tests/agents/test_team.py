@@ -336,7 +336,7 @@ async def test_one_that_fails_while_the_others_are_ended_is_started_anew_with_th
         finally:
             await let_go.wait()
 
-    async with team(restart="one_for_all", intensity=1) as office:
+    async with team(restart="one_for_all", intensity=1, grace=0.05) as office:
         a, b = office.start(logger("a", log)), office.start(logger("b", log))
         office.start(slow_to_end())
         await turns()

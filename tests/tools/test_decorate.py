@@ -75,7 +75,9 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], type[Exception], str]] =
 ]
 
 
-@pytest.mark.parametrize(("function", "options", "kind", "said"), REFUSED, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("function", "options", "kind", "said"), REFUSED, ids=lambda value: getattr(value, "__name__", str(value)[:40])
+)
 def test_a_contradiction_is_refused_at_decoration(
     function: Callable[..., Any], options: dict[str, Any], kind: type[Exception], said: str
 ) -> None:

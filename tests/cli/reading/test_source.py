@@ -36,7 +36,7 @@ async def test_every_format_is_read_plain_and_gzipped(pantry: Any, name: str, te
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("in.jsonl", gzip.compress(b"1\n"), r"holds gzip data: name it .*in\.jsonl\.gz, or unpack it"),
+        ("in.jsonl", gzip.compress(b"1\n", mtime=0), r"holds gzip data: name it .*in\.jsonl\.gz, or unpack it"),
         ("in.csv", b"PK\x03\x04....", r"is a zip archive \(an \.xlsx is one\), not \.csv"),
         ("in.jsonl", b"a\0b", r"holds binary data, not \.jsonl"),
         ("in.csv", "a,b\n".encode("utf-16"), "is UTF-16: convert it with iconv"),

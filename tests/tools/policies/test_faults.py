@@ -162,7 +162,7 @@ def most_within(seconds: float, moments: list[float]) -> int:
     return max((sum(0 <= other - first < seconds - 1e-5 for other in moments) for first in moments), default=0)
 
 
-@pytest.mark.parametrize("options", KINDS, ids=str)
+@pytest.mark.parametrize("options", KINDS, ids=" ".join)
 @pytest.mark.parametrize("seed", range(3))
 async def test_no_storm_loses_a_place_or_keeps_anybody_waiting_while_there_is_room(
     seed: int, options: dict[str, Any], clock: VirtualClock
