@@ -67,7 +67,7 @@ def _run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     return subprocess.run(
         [sys.executable, "-m", tool, *arguments],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=160, check=False,
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from tests.blocks import ROOT, programs
 from tests.test_docs import matches
 
 pytest.importorskip("hatchling", reason="the build backend stands in the locks: make test has it")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # pip takes its time on a busy machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(170)]  # pip takes its time on a busy machine
 
 BUILD_S, INSTALL_S, RUN_S = 120, 240, 60
 NAME = f"linecook-{linecook.__version__}"

@@ -52,7 +52,7 @@ def test_every_block_runs_as_shown(program: Program, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(170)
 @pytest.mark.parametrize("check", [mypy, pyright], ids=["mypy", "pyright"])
 def test_every_block_passes_the_strict_checkers(check, tmp_path: Path) -> None:
     written = [program.write(tmp_path) for program in PROGRAMS]

@@ -98,7 +98,7 @@ def test_threads_descriptors_and_processes_are_seen_from_outside() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)  # what is under way has its time to end, on a busy machine too
+@pytest.mark.timeout(170)  # what is under way has its time to end, on a busy machine too
 def test_a_soak_of_three_seconds_has_all_kinds_of_trouble_and_leaves_nothing(tmp_path: Path) -> None:
     soak = run.Soak(0.05, tmp_path / "soak.csv")
     soak.run()

@@ -15,7 +15,7 @@ BOTH = pytest.mark.parametrize("check", [mypy, pyright], ids=["mypy", "pyright"]
 
 @BOTH
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(170)
 def test_the_package_and_its_uses_are_strictly_typed(check: Check) -> None:
     complaints = check([ROOT / "src", Path(__file__).parent])
     assert not complaints, complaints
@@ -54,7 +54,7 @@ async def main(desk: Desk) -> None:
 
 @BOTH
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(170)
 def test_a_forgotten_await_is_reported(check: Check, tmp_path: Path) -> None:
     page = tmp_path / "forgotten.py"
     page.write_text(FORGOTTEN)
