@@ -200,6 +200,8 @@ async def test_a_partial_or_a_callable_object_can_be_a_tool() -> None:
     assert await asking(1) == 3
     assert await tool(functools.partial(Asker(), 5))() == 7
     assert await tool(len)([1, 2]) == 2
+    assert await tool(str.upper)("a") == "A"
+    assert await tool((5).__add__)(1) == 6
     assert asking.__name__ == "Asker"
 
 

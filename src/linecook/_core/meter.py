@@ -77,7 +77,8 @@ def name_of_code(body: Any) -> str:
     if code is not None:
         return f"{code.co_filename}:{code.co_firstlineno}:{code.co_qualname}"
     named: Any = function if hasattr(function, "__qualname__") else cast(Any, type(function))
-    return f"{named.__module__}:{named.__qualname__}"
+    module: object = getattr(named, "__module__", None) or "builtins"  # methods written in C, str.upper, name none
+    return f"{module}:{named.__qualname__}"
 
 
 def quantile(ascending: list[float], share: float) -> float | None:
