@@ -44,6 +44,34 @@ def all_words(source: Iterable[Page]) -> Pipeline[str]:
 def anything(source) -> Pipeline[object]:
     return pipeline(source).map(lambda value: value)
 
+def twice(source: Iterable[int]) -> Pipeline[int]:
+    return pipeline(source).map(lambda number: 2 * number)
+
+def names(source: Iterable[str]) -> Pipeline[str]:
+    return pipeline(source).map(str.upper)
+
+def unannotated(n):
+    return pipeline([n])
+
+def a_list(source: Iterable[int]) -> Pipeline[int]:
+    return [1, 2]
+
+async def waits(source: Iterable[int]) -> Pipeline[int]:
+    return pipeline(source)
+
+def raises(source: Iterable[int]) -> Pipeline[int]:
+    raise RuntimeError("no key")
+
+def of_its_own(source: Iterable[int]) -> Pipeline[int]:
+    return pipeline([1, 2])
+
+def leaves_out(source: AsyncIterator[int]) -> Pipeline[int]:
+    async def even() -> AsyncIterator[int]:
+        async for number in source:
+            if number % 2 == 0:
+                yield number
+    return pipeline(even())
+
 def batches(source: Iterable[Page]) -> Pipeline[list[Page]]:
     return pipeline(source).batch(2)
 
@@ -126,6 +154,11 @@ def test_rows_of_a_table_are_read_by_the_fields(kitchen: Any, jobs: str) -> None
         (("pages", "[1]"), "--input names what goes through it"),
         (("nothing", "--input", "items"), "it must take one thing, its source; it takes nothing"),
         (("batches", "--input", "items"), "puts several inputs together"),
+        (("a_list", "--input", "items"), "returned [1, 2], where its annotation promises a pipeline"),
+        (("waits", "--input", "items"), "write a plain def"),
+        (("raises", "--input", "items"), "RuntimeError: no key\nlinecook: pipelines_cli:raises made no pipeline"),
+        (("unannotated", "--input", "items"), "Annotate it"),
+        (("unannotated", "[1]"), "Annotate it"),
     ],
 )
 def test_what_makes_no_sense_is_refused(kitchen: Any, jobs: str, words: tuple[str, ...], told: str) -> None:
@@ -134,6 +167,34 @@ def test_what_makes_no_sense_is_refused(kitchen: Any, jobs: str, words: tuple[st
     ended = kitchen.run(f"{jobs}:{name}", *rest)
     assert ended.code == 2
     assert told in ended.err
+
+
+@pytest.mark.parametrize("name", ["of_its_own", "leaves_out"])
+def test_an_outcome_is_never_written_under_the_input_of_another(kitchen: Any, jobs: str, name: str) -> None:
+    for items in (kitchen.items(1000, 1001, 1002), kitchen.items(1000, 1001)):
+        ended = kitchen.run(f"{jobs}:{name}", "--input", items, "--output", "out.jsonl")
+        assert (ended.code, "does not hand its source to pipeline(...) as it is" in ended.err) == (2, True)
+        assert all(line == 1 for line in written())
+
+
+def test_lines_of_text_are_items(kitchen: Any, jobs: str) -> None:
+    kitchen.write("names.txt", "1\n2\n")
+    for name, values in (("names", ["1", "2"]), ("twice", [2, 4]), ("anything", ["1", "2"])):
+        kitchen.run(f"{jobs}:{name}", "--input", "names.txt", "--output", f"{name}.jsonl")
+        assert written(f"{name}.jsonl") == {1: ("ok", values[0]), 2: ("ok", values[1])}
+
+
+def test_files_of_a_directory_are_items(kitchen: Any, jobs: str) -> None:
+    Path("docs").mkdir()
+    kitchen.write("docs/a.md", "")
+    kitchen.run(f"{jobs}:names", "--input", "docs", "--output", "out.jsonl")
+    assert written() == {1: ("ok", "DOCS/A.MD")}
+
+
+def test_where_everything_was_done_before_that_is_said(kitchen: Any, jobs: str) -> None:
+    words = (f"{jobs}:twice", "--input", kitchen.items(1, 2), "--output", "out.jsonl")
+    kitchen.run(*words)
+    assert kitchen.run(*words).err.endswith("linecook: nothing left to do; done before: 2\n")
 
 
 def test_enough_failures_stop_it(kitchen: Any, jobs: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from .arguments import Signature
@@ -52,9 +52,26 @@ class Target:
         self.is_bare = getattr(self._call, "is_bare", False)
 
     def pipeline(self, source: AsyncIterable[Any]) -> Pipeline[Any]:
-        """Return the pipeline that the function makes over *source*."""
-        made: Any = self._call(source)
-        return cast("Pipeline[Any]", made)
+        """Return the pipeline that the function makes over *source*.
+
+        Raises:
+          BadUsage: it raised, with the user's traceback; or it returned something else.
+        """
+        from linecook import Pipeline
+
+        try:
+            made: Any = self._call(source)
+        except Exception as error:
+            from .traces import user_trace
+
+            raise BadUsage(f"{self.name} made no pipeline: it raised.", details=user_trace(error)) from error
+        if isinstance(made, Pipeline):
+            return cast("Pipeline[Any]", made)
+        shown, hint = f"{made!r:.80}", ""
+        if isinstance(made, Coroutine):
+            made.close()
+            hint = "; write a plain def without @agent or @tool: it only puts stages in a row"
+        raise BadUsage(f"{self.name} returned {shown}, where its annotation promises a pipeline{hint}.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Call[Any]:
         """Return one call; nothing has started."""

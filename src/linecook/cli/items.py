@@ -39,6 +39,19 @@ def item_signature(text: str, function: Callable[..., Any]) -> Signature:
     return Fields(kind) if dataclasses.is_dataclass(kind) else Whole(kind)
 
 
+def refuse_pipeline(value: object, name: str) -> None:
+    """Refuse a pipeline as the value of one call of the function *name*: nothing has run yet.
+
+    Raises:
+      BadUsage: it is one.
+    """
+    if isinstance(value, Pipeline):
+        raise BadUsage(
+            f"{name} returned a pipeline, which has not run. Annotate it, so that it is called once, with all of "
+            "--input: def flow(items: Iterable[str]) -> Pipeline[Answer]."
+        )
+
+
 class Whole(Signature):
     """An item is one value, objects of JSON and rows of a table too."""
 
@@ -58,6 +71,9 @@ class Whole(Signature):
 
     def bind_text(self, cells: Mapping[str, str | None]) -> Bound:
         return self._converted(self._bound(dict(cells)), lambda converter, value: converter.from_json(value))
+
+    def bind_one_text(self, text: str) -> Bound:
+        return self._converted(self._bound(text), lambda converter, value: converter.from_text(value))
 
 
 class Fields(Signature):

@@ -14,6 +14,7 @@ from linecook.errors import Interrupted, TimedOutError, UsageError
 
 from .early import hand_over
 from .exits import BadUsage
+from .items import refuse_pipeline
 from .output import NotWritten
 from .records import Record, Times, record_of
 from .tally import Tally
@@ -92,6 +93,8 @@ class Job:
                 raise
             self.stopped_by = LoopStopped(_LOOP_STOPPED)
         finally:
+            if self._total is not None:
+                self._progress.expect(self._total - self.reader.skipped)
             self._progress.close()
             self._end_rest()
 
@@ -142,7 +145,10 @@ class Job:
             spreads = made.spreads  # 1 µs to find out: once, not for each of a million (benchmarks: run_pipeline_lines)
             async with run_of_it as outcomes:
                 async for outcome in outcomes:
+                    self._check_is_ours(outcome)
                     await self._keep(outcome, spreads)
+            if self._inside and not self.runtime.draining:
+                raise self._not_handed_on()
         except (NotWritten, Enough, Interrupted):  # as above; or Ctrl-C, and what was inside is written
             pass
         finally:
@@ -158,6 +164,20 @@ class Job:
                 self._inside[place] = item, monotonic()
                 place += 1
                 yield item.args[0]
+
+    def _check_is_ours(self, outcome: Any) -> None:
+        # A generator of the user's between our items and his pipeline may leave out some, and each outcome after that
+        # would be written down under the input of another.
+        inside = self._inside.get(outcome.index)
+        if inside is None or outcome.value is not inside[0].args[0]:
+            raise self._not_handed_on()
+
+    def _not_handed_on(self) -> BadUsage:
+        self._under_way.clear()  # they have no outcome, and run again
+        return BadUsage(
+            f"{self._target.name} does not hand its source to pipeline(...) as it is, so nobody knows which outcome "
+            "belongs to which input. Write pipeline(source), and do the rest in stages: .map(...), .filter(...)."
+        )
 
     async def _keep(self, outcome: Any, spreads: bool) -> None:
         """Record what a pipeline made of one item: its result, None when there is none; of one that spreads, a list."""
@@ -223,6 +243,7 @@ class Job:
         except Exception as error:
             record = record_of(number, item.digest, Failed(error, _timed(call, began)))
         del self._under_way[number]
+        refuse_pipeline(record.value, self._target.name)
         await self._record(item, record)
 
     _item.__qualname__ = "item"  # by which top, ps and tree show it

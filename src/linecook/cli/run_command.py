@@ -87,6 +87,7 @@ def _given(text: str | None) -> Any:
 
 
 def _tell_one(options: argparse.Namespace, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    from .items import refuse_pipeline
     from .output import Output
     from .place import open_output
 
@@ -99,6 +100,7 @@ def _tell_one(options: argparse.Namespace, target: Any, args: tuple[Any, ...], k
     if not values:
         say("interrupted: the call was cancelled.")
         return code
+    refuse_pipeline(values[0], target.name)
     return _written(values[0], output) or code
 
 

@@ -80,6 +80,9 @@ class Tally:
         counted = ", ".join(f"{self.counts[kind]:,} {kind.replace('_', ' ')}" for kind in KINDS if self._is_told(kind))
         rest = "" if not_started == "0" else f"; not started: {not_started}"
         rest += f"; done before: {done_before}" if done_before else ""
+        if done_before and not self.done and not rest.startswith("; not started"):
+            yield f"nothing left to do; done before: {done_before}"
+            return
         items = "1 item" if self.done == 1 else f"{self.done:,} items"
         yield f"{items} in {seconds:.1f} s ({self.done / max(seconds, 1e-9):,.1f}/s): {counted}{rest}"
         causes = sorted(self._causes.values(), key=lambda cause: -cause.count)
