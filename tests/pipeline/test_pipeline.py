@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import uvloop
 
 from linecook import agent, budget, fail_after, scope, tool
-from linecook.errors import BudgetExceeded, NotAllowed, TimedOutError, UsageError
+from linecook.errors import BodyExited, BudgetExceeded, CallCancelled, NotAllowed, TimedOutError, UsageError
 from linecook.pipeline.pipeline import pipeline
 from linecook.testing import VirtualClock
 
@@ -433,6 +434,55 @@ async def test_a_sink_that_raises_is_named() -> None:
     with pytest.raises(OSError, match="disk full") as caught:
         await pipeline([0]).into(store)
     assert "item 0 of the pipeline's input, in its stage into(store)" in caught.value.__notes__
+
+
+class Odd:
+    """Neither true nor false."""
+
+    def __init__(self, kind: type[BaseException]) -> None:
+        self.kind = kind
+
+    def __bool__(self) -> bool:
+        raise self.kind("odd")
+
+
+ASKED_ON_THE_LOOP: dict[str, Any] = {
+    "key": lambda source, _kind, odd: pipeline(source).map(later).group(odd).collect(),
+    "on_error": lambda source, _kind, odd: pipeline(source).map(wrong, on_error=odd).collect(),
+    "on_error of a flat_map": lambda source, _kind, odd: pipeline(source).flat_map(wrong, on_error=odd).collect(),
+    "dead_letters": lambda source, _kind, odd: pipeline(source, dead_letters=odd).map(wrong, on_error="skip").collect(),
+    "truth": lambda source, kind, _odd: pipeline(source).map(later).filter(lambda _number: Odd(kind)).collect(),
+    "append": lambda source, _kind, odd: pipeline(source).map(later).into(SimpleNamespace(append=odd)),
+}
+
+
+async def wrong(number: int) -> list[int]:
+    await asyncio.sleep(0.001)
+    raise ValueError(number)
+
+
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, GeneratorExit, StopIteration, BaseException])
+@pytest.mark.parametrize("place", ASKED_ON_THE_LOOP)
+async def test_no_plain_function_of_the_user_can_keep_it_waiting(
+    clock: VirtualClock, place: str, kind: type[BaseException]
+) -> None:
+    async def source() -> AsyncIterator[int]:
+        for number in range(3):
+            await asyncio.sleep(0.001)
+            yield number
+
+    def odd(*_given: object) -> None:
+        raise kind("odd")
+
+    with fail_after(10), pytest.raises((BodyExited, CallCancelled, kind)) as caught:
+        await ASKED_ON_THE_LOOP[place](source(), kind, odd)
+    assert caught.type is kind or kind is not BaseException
+    assert not isinstance(caught.value, TimeoutError)
+
+
+async def test_a_key_that_nobody_would_await_is_refused() -> None:
+    with pytest.raises(UsageError, match="which nobody awaits; it must answer at once"):
+        await pipeline([1, 2]).group(lambda number: later(number)).collect()
 
 
 async def test_an_exhausted_generator_is_an_empty_source() -> None:

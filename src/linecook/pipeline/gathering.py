@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.timers import Timer, timers_of
 from .item import Item, Origin, Split, lose
 from .node import Node, Passing
+from .stages import ended_by, refuse_coroutine
 
 if TYPE_CHECKING:
     from .line import Line
@@ -161,10 +162,12 @@ class Runs(Gathering):
     def accept(self, item: Item) -> None:
         try:
             key = self._key(item.value)
+            refuse_coroutine(key, f"the key of {self.name}")
             differs = self._last is not _NOTHING and key != self._last
-        except Exception as error:
+        except BaseException as error:
             lose(item)
-            self._line.fail(error, f"the key of {self.name}, for item {item.origin} of the pipeline's input")
+            whose = f"the key of {self.name}"
+            self._line.fail(ended_by(error, whose), f"{whose}, for item {item.origin} of the pipeline's input")
             return
         if differs:
             self._send()

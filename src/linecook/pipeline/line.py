@@ -26,7 +26,7 @@ from .pulled import PulledSource
 from .sharing import Sharing
 from .source import IN_MEMORY, AsyncSource, MemorySource, Source
 from .splitting import Splitting
-from .stages import Batches, Work, workers_of
+from .stages import Batches, Work, ended_by, workers_of
 from .station import Station
 from .statistics import PipelineStatistics, statistics_of
 
@@ -191,8 +191,9 @@ class Line:
             item.split.error = item.split.error or error
         try:
             self._dead_letters(letter, self.dead)
-        except Exception as second:
-            self.fail(second, f"raised by dead_letters= of the pipeline, for item {item.origin}, dead in {stage}")
+        except BaseException as second:
+            note = f"raised by dead_letters= of the pipeline, for item {item.origin}, dead in {stage}"
+            self.fail(ended_by(second, "dead_letters="), note)
 
     def on_end(self, tell: Callable[[], object]) -> None:
         """Call *tell* when the run is over."""

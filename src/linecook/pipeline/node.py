@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from .item import Item, size_of
+from .stages import ended_by
 
 if TYPE_CHECKING:
     from .line import Line
@@ -112,8 +113,9 @@ class Outlet(Node):
         if self._take is not None:
             try:
                 self._take(item.value)
-            except Exception as error:
-                self._line.fail(error, f"raised by the sink, for item {item.origin} of the pipeline's input")
+            except BaseException as error:
+                note = f"raised by the sink, for item {item.origin} of the pipeline's input"
+                self._line.fail(ended_by(error, "append of the sink"), note)
             return
         value, values = item.value, self.values
         size = size_of(value)

@@ -9,7 +9,8 @@ from types import CoroutineType
 from typing import Any, Literal, cast
 
 from .._core.callframe import CallFrame
-from .._core.errors import UsageError
+from .._core.endings import EXITS
+from .._core.errors import BodyExited, UsageError
 from ..tools.decorate import make
 from ..tools.policies.retry import Retry
 from ..tools.stream import StreamTool
@@ -130,6 +131,21 @@ def discard(function: object) -> bool:
     else:
         return False
     return True
+
+
+def ended_by(error: BaseException, whose: str) -> BaseException:
+    """Return what *error* is raised as, to which *whose*, a plain function of the user's on the loop, came.
+
+    Its cancellation is nobody's, its exits would end a task of ours in silence, and the pipeline would wait for ever.
+    """
+    if not isinstance(error, EXITS) or isinstance(error, (KeyboardInterrupt, SystemExit)):
+        return error
+    exited = BodyExited(
+        f"{whose} raised {error!r}. It reaches you as BodyExited, since it would otherwise be taken for a cancellation "
+        "or for an end; raise an ordinary exception instead."
+    )
+    exited.__cause__ = error
+    return exited
 
 
 def refuse_coroutine(value: object, whose: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.errors import CallCancelled, LaneLost
 from .._core.outcome import Cancelled, Failed, Outcome, TimedOut
 from .item import Item, lose, size_of
-from .stages import Work, refuse_coroutine, unbound
+from .stages import Work, ended_by, refuse_coroutine, unbound
 from .window import Window
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class Station(Window):
             return
         try:
             goes_on = bool(value)
-        except Exception as error:  # an array, which is neither true nor false
-            self._failed_to_say(item, error)
+        except BaseException as error:  # an array, which is neither true nor false
+            self._failed_to_say(item, ended_by(error, f"the answer of {self.name}, asked whether it is true,"))
             return
         if goes_on:
             self._send(item)
@@ -67,7 +67,7 @@ class Station(Window):
             self._lose(item)
             self._send_nothing(item)
 
-    def _failed_to_say(self, item: Item, error: Exception) -> None:
+    def _failed_to_say(self, item: Item, error: BaseException) -> None:
         error.add_note(f"{self.name} must answer true or false for each item; of an array take .any() or .all()")
         if callable(self.stage.on_error):  # not asked: what it answered may be what can't be told
             self._fail(item, error, f"item {item.origin} of the pipeline's input, in its stage {self.name}")
@@ -135,8 +135,9 @@ class Station(Window):
         try:
             value = policy(item.value, error)
             refuse_coroutine(value, f"on_error of {self.name}")
-        except Exception as second:
-            self._fail(item, second, f"on_error of {self.name}, for item {item.origin} of the pipeline's input")
+        except BaseException as second:
+            whose = f"on_error of {self.name}"
+            self._fail(item, ended_by(second, whose), f"{whose}, for item {item.origin} of the pipeline's input")
             return
         self._pass_on(item, value)
 
