@@ -144,6 +144,8 @@ async def test_an_agent_that_goes_on_without_an_answer_is_told_on() -> None:
     async with team() as kitchen:
         with pytest.raises(NoReply, match=r"forgetful:0 took .*soup.* Call message.reply"):
             await kitchen.start(forgetful()).ask(Order("soup"))
+        with pytest.raises(NoReply, match=r"That is a class: ask with a question, Order\(...\)"):
+            await kitchen.start(forgetful()).ask(Order)  # type: ignore[arg-type]
 
 
 async def test_a_deferred_answer_may_come_after_other_messages() -> None:

@@ -40,7 +40,11 @@ def test_without_a_line_of_code_the_text_decides_numbers_left_out() -> None:
     tally.add(failed(5, "UnreadableLine", "line 5: not JSON at column 17"))
     tally.add(failed(6, "UnreadableLine", "line 6: not UTF-8"))
     text = told(tally)
+    for seconds in ("1 s", "1.01 s", "9.8e-05 s"):
+        tally.add(failed(9, "TimedOutError", f"late by {seconds}"))
+    text = told(tally)
     assert "2 failed: UnreadableLine: line 3: not JSON at column 7" in text
+    assert "3 failed: TimedOutError: late by 1 s" in text
     assert "1 failed: UnreadableLine: line 6: not UTF-8\n      line 6" in text
 
 

@@ -39,7 +39,7 @@ def test_a_module_is_found_from_the_current_directory(place: Path) -> None:
         ("hello.py", "names no function: write FILE.py:FUNCTION"),
         (":f", "names no function"),
         ("helo_c.py:f", r"no file helo_c\.py\. Did you mean hello_c\.py\?"),
-        ("hello_c.py:great", r"there is no great in hello_c\.py; did you mean greet \(it has: greet\)"),
+        ("hello_c.py:great", r"there is no great in hello_c\.py; did you mean greet\? It has: greet"),
         ("hello_c.py:NUMBER", "is not a function but an int"),
         ("no_such_module:f", "there is no module 'no_such_module' here"),
         ("os.nothing:f", "there is no module 'os.nothing'|importing os.nothing failed"),

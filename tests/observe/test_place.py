@@ -1,3 +1,4 @@
+import importlib
 import sys
 import textwrap
 import threading
@@ -25,6 +26,25 @@ def test_a_library_called_by_the_user_is_not_the_users_line():
 def test_where_nobody_has_a_line_the_innermost_is_named():
     place = called_in(textwrap.__file__, lambda frame: users_spot(frame, until=frame.f_back).look_up())
     assert (place.file, place.line, place.function) == (textwrap.__file__, 2, "deep")
+
+
+def test_of_an_import_the_line_that_imports_is_named():
+    class Finder:
+        spot: Any = None
+
+        def find_spec(self, *_wanted: object) -> None:
+            self.spot = users_spot(sys._getframe(1), until=outermost)
+
+    outermost, finder = here(), Finder()
+    sys.meta_path.insert(0, finder)
+    try:
+        importlib.import_module("no_such_module")
+    except ModuleNotFoundError:
+        pass
+    finally:
+        sys.meta_path.remove(finder)
+    assert finder.spot is not None
+    assert finder.spot.look_up().function == "import_module"
 
 
 def test_an_installed_package_counts_where_the_user_has_no_line():

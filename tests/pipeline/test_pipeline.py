@@ -480,6 +480,11 @@ async def test_no_plain_function_of_the_user_can_keep_it_waiting(
     assert not isinstance(caught.value, TimeoutError)
 
 
+async def test_a_lambda_that_hides_a_coroutine_is_told_to_be_left_out() -> None:
+    with pytest.raises(UsageError, match=r"a lambda can't be async. Hand over .*wrong itself"):
+        await pipeline([1]).map(lambda number: wrong(number)).collect()
+
+
 async def test_a_key_that_nobody_would_await_is_refused() -> None:
     with pytest.raises(UsageError, match="which nobody awaits; it must answer at once"):
         await pipeline([1, 2]).group(lambda number: later(number)).collect()

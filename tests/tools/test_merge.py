@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from linecook import Ask, Inbox, Topic, agent, budget, merge, team, tool
+from linecook import Ask, Inbox, Topic, agent, budget, merge, pipeline, team, tool
 from linecook._core.supervise import _waiting_frames as waiting_frames
 from linecook.errors import CallCancelled, UsageError
 
@@ -155,6 +155,18 @@ async def test_what_cant_be_read_is_named() -> None:
     async with team() as office:
         with pytest.raises(UsageError, match=r"ask the agent for one, ref\.stream\(question\)"):
             merge([office.start(tutor("ann"))])  # type: ignore[list-item]
+
+
+async def test_a_stream_under_two_names_is_refused_and_what_begins_anew_is_not() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+
+    once = numbers()
+    with pytest.raises(UsageError, match=r"one stream under two names, 'a' and 'b': .*make a call for each"):
+        merge({"a": once, "b": once})
+    twice = pipeline([1])
+    async with merge([twice, twice]) as pieces:
+        assert sorted([pair async for pair in pieces]) == [(0, 1), (1, 1)]
 
 
 async def test_one_that_is_closed_unread_leaves_nothing_unread() -> None:

@@ -7,6 +7,7 @@ import types
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from .._core.callframe import shorten
 from .._core.context import get_deadline
 from .._core.errors import NoReply, TimedOutError, UsageError
 from .._core.timers import Line
@@ -141,6 +142,12 @@ class Question(Message[M_co, R_contra]):
         )  # fmt: skip
 
     @property
+    def _cure(self) -> str:
+        if isinstance(self.body, type):
+            return f"That is a class: ask with a question, {self.body.__name__}(...)."
+        return "Call message.reply(...) in every branch, or message.defer() when the answer comes later."
+
+    @property
     def _asked(self) -> str:
         return self._mailbox.in_words(self.body)
 
@@ -199,8 +206,7 @@ class Question(Message[M_co, R_contra]):
             box = self._mailbox
             self.lose(
                 NoReply(
-                    f"{box.name} took {self!r} and went on without an answer. Call message.reply(...) in every branch, "
-                    "or message.defer() when the answer comes later.",
+                    f"{box.name} took {shorten(self.body)} and went on without an answer. {self._cure}",
                     call=box.call,
                 )
             )

@@ -111,9 +111,8 @@ def counted(counts: Sequence[LiveCount]) -> Iterator[str]:
 
 
 def head(calls: LiveCalls, program: str) -> Iterator[str]:
-    """Yield the first lines: the process, how many calls, whether its event loop stands still, and its pipelines."""
+    """Yield the first lines: the process, how many calls, and whether its event loop stands still."""
     many = "1 call" if calls.total == 1 else f"{calls.total:,} calls"
     yield f"{many} under way in process {calls.pid}, {program}"
     if calls.stands_still is not None:
         yield f"! {calls.stands_still}"
-    yield from calls.pipelines

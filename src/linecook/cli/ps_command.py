@@ -53,7 +53,7 @@ def _calls(options: argparse.Namespace) -> int:
         diagnosis = _diagnosis_of(remote)
     if options.json:
         return print_json(_with_diagnosis(calls, diagnosis))
-    for line in head(calls, remote.program):
+    for line in (*head(calls, remote.program), *calls.pipelines):
         print(cut(line, columns()))
     _print_calls(calls)
     if diagnosis is not None:

@@ -15,7 +15,7 @@ SHOWN_CAUSES = 10
 SHOWN_LINES = 5
 SHOWN_INPUTS = 3
 
-_VARYING = re.compile(r"""\d+|"[^"]*"|'[^']*'|`[^`]*`""")
+_VARYING = re.compile(r"""\d[\d.]*(?:e-?\d+)?|"[^"]*"|'[^']*'|`[^`]*`""")
 
 
 class Tally:

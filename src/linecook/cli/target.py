@@ -107,7 +107,7 @@ def _offer(module: ModuleType, name: str) -> str:
     ]
     close = get_close_matches(name, own, 1)
     if close:
-        return f"did you mean {close[0]} (it has: {', '.join(own[:12])})"
+        return f"did you mean {close[0]}? It has: {', '.join(own[:12])}"
     return "it has: " + ", ".join(own[:12]) if own else "it has no functions of its own"
 
 

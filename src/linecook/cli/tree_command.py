@@ -29,7 +29,7 @@ def _tree(options: argparse.Namespace) -> int:
     if options.json:
         return print_json(calls)
     width = columns()
-    for line in (*head(calls, remote.program), *_drawn(calls)):
+    for line in (*head(calls, remote.program), *calls.pipelines, *_drawn(calls)):
         print(cut(line, width))
     shown = sum(call.kind == "call" for call in calls.calls)
     if shown < calls.total:

@@ -39,7 +39,8 @@ def users_spot(frame: FrameType, until: FrameType | None = None) -> Spot:
     """Return the innermost line of the user's own code in *frame* or its callers, up to and without *until*.
 
     User's own is what belongs neither to the standard library, nor to an installed package, nor to linecook. Where
-    there is none, an installed package's line is taken, and failing that the innermost.
+    there is none, an installed package's line is taken, and failing that the innermost; of an import the line that
+    imports.
     """
     installed = None
     for each in outwards(frame, until):
@@ -48,7 +49,12 @@ def users_spot(frame: FrameType, until: FrameType | None = None) -> Spot:
             installed = installed or each
         elif not is_ours_or_pythons(name):
             return _spot(each)
-    return _spot(installed or frame)
+    return _spot(installed or next((each for each in outwards(frame, until) if not _imports(each)), frame))
+
+
+def _imports(frame: FrameType) -> bool:
+    """Say whether *frame* is of the import system, whose lines tell nobody what is imported."""
+    return frame.f_code.co_filename.startswith("<frozen importlib")
 
 
 def is_debugged(frame: FrameType, until: FrameType | None = None) -> bool:

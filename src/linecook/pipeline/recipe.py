@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from dataclasses import dataclass
 from typing import Any
 
+from .._core.callframe import shorten
 from .._core.errors import UsageError
 from .dead_item import DeadItem
 from .stages import Batches, Groups, Stage, Work, discard
@@ -32,7 +33,7 @@ class Input:
         """
         if self._is_used_up:
             raise UsageError(
-                f"{self.source!r:.80} gives its items once, and an earlier run has read them; a second one "
+                f"{shorten(self.source)} gives its items once, and an earlier run has read them; a second one "
                 "would come out empty, without a word. Give pipeline() a list, or an object whose __iter__ begins "
                 "anew; or make a pipeline for each run."
             )
@@ -69,7 +70,7 @@ def check_source(source: object) -> None:
     if not isinstance(source, (Iterable, AsyncIterable)):
         hint = "; call it: what it returns may be one" if callable(source) else ""
         hint = "; await it: what it answers may be one" if discard(source) else hint
-        raise UsageError(f"pipeline needs something to iterate over, not {source!r:.80}{hint}")
+        raise UsageError(f"pipeline needs something to iterate over, not {shorten(source)}{hint}")
 
 
 def check_groups(stages: tuple[Stage, ...]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any, Literal, cast
 
-from .._core.callframe import CallFrame
+from .._core.callframe import CallFrame, shorten
 from .._core.endings import EXITS
 from .._core.errors import BodyExited, UsageError
 from ..tools.decorate import make
@@ -102,7 +102,7 @@ def work(
     if not callable(function):
         takes = "a list, something with put, " if kind == "into" else ""
         hint = ": a call that was made already; name the tool alone" if discard(function) else ""
-        raise UsageError(f"{kind} needs {takes}a tool, an agent or a function, not {function!r:.80}{hint}")
+        raise UsageError(f"{kind} needs {takes}a tool, an agent or a function, not {shorten(function)}{hint}")
     if workers is not None and workers != "auto":
         if isinstance(workers, bool) or not isinstance(workers, int):
             raise UsageError(f"workers= of {kind} must be a whole number, 'auto' or None, not {workers!r}")

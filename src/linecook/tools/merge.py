@@ -40,12 +40,18 @@ def merge(streams: Any, /) -> Any:
     does cancelling the task that reads.
 
     Raises:
-      UsageError: something among *streams* can't be read with ``async for``.
+      UsageError: something among *streams* can't be read with ``async for``, or stands there twice.
     """
     if not hasattr(streams, "__iter__"):
         raise UsageError(f"merge takes a dict or a list of streams, not {shorten(streams)} ({type(streams).__name__})")
     pairs: list[tuple[Any, Any]] = [*streams.items()] if isinstance(streams, Mapping) else [*enumerate(streams)]
+    names: dict[int, Any] = {}
     for name, stream in pairs:
+        if isinstance(stream, AsyncIterator) and names.setdefault(id(stream), name) is not name:  # not: it begins anew
+            raise UsageError(
+                f"merge got one stream under two names, {names[id(stream)]!r} and {name!r}: {shorten(stream)}. Each "
+                "piece would go to either of them; make a call for each."
+            )
         if not isinstance(stream, AsyncIterable):
             raise UsageError(
                 f"merge reads streams, and the one named {name!r} is {shorten(stream)} ({type(stream).__name__}): "

@@ -291,6 +291,11 @@ def _check_value(call: Call[Any], value: Any) -> Any:
 
 def _unawaited(call: Call[Any], coroutine: CoroutineType[Any, Any, Any]) -> UsageError:
     coroutine.close()
+    if call.name == "<lambda>":
+        return UsageError(
+            f"a lambda returned a coroutine ({coroutine.__qualname__}), which nobody would await: a lambda can't be "
+            f"async. Hand over {coroutine.__qualname__} itself, or write an async def that awaits it."
+        )
     return UsageError(
         f"{call.name} is no async def, yet returned a coroutine ({coroutine.__qualname__}), which nobody would await: "
         "a decorator between it and linecook hides that it is async. Put linecook's decorator below that one, or mark "
