@@ -1,4 +1,4 @@
-"""What docs/how-to/run.md shows in its console is what happens."""
+"""What docs/how-to/run.md and pipelines.md show in their consoles is what happens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "run.md"
+PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -28,23 +28,38 @@ def is_said(said: str, printed: str) -> bool:
     return re.fullmatch(".*?".join(map(re.escape, said.strip().split("..."))), printed.strip(), re.DOTALL) is not None
 
 
+def told(kitchen: Any, console: str) -> int:
+    """Run the commands of *console*, each of which prints what it says there; return how many there were."""
+    ran = 0
+    linecook = f'linecook() {{ {shlex.quote(sys.executable)} -m linecook "$@"; }}\n'
+    for command, said in commands(console):
+        if command.startswith("cat "):  # the page shows a file before it uses it
+            kitchen.write(command.removeprefix("cat "), said)
+            continue
+        ended = subprocess.run(
+            ["bash", "-c", linecook + command], cwd=kitchen.directory, env=kitchen._environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=30,
+        )  # fmt: skip
+        printed = ended.stdout.removeprefix("\ufeff")
+        assert is_said(said, printed), f"{command}\nsays\n{said}\nand prints\n{printed}"
+        ran += 1
+    return ran
+
+
 @pytest.mark.slow
 def test_every_command_of_the_page_prints_what_the_page_says(kitchen: Any) -> None:
-    folder, ran = kitchen.directory, 0
-    linecook = f'linecook() {{ {shlex.quote(sys.executable)} -m linecook "$@"; }}\n'
-    for language, text in BLOCK.findall(PAGE.read_text()):
+    ran = 0
+    for language, text in BLOCK.findall((PAGES / "run.md").read_text()):
         if language == "python":
             kitchen.write("prices.py", text)
-            continue
-        for command, said in commands(text):
-            if command.startswith("cat "):  # the page shows a file before it uses it
-                kitchen.write(command.removeprefix("cat "), said)
-                continue
-            ended = subprocess.run(
-                ["bash", "-c", linecook + command], cwd=folder, env=kitchen._environment, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=30,
-            )  # fmt: skip
-            printed = ended.stdout.removeprefix("\ufeff")
-            assert is_said(said, printed), f"{command}\nsays\n{said}\nand prints\n{printed}"
-            ran += 1
+        else:
+            ran += told(kitchen, text)
     assert ran == 8
+
+
+@pytest.mark.slow
+def test_a_pipeline_runs_from_the_shell_as_its_page_says(kitchen: Any) -> None:
+    blocks = BLOCK.findall((PAGES / "pipelines.md").read_text())
+    python = [text for language, text in blocks if language == "python"]
+    kitchen.write("documents.py", python[0] + next(text for text in python if "def summaries" in text))
+    assert sum(told(kitchen, text) for language, text in blocks if language == "console") == 2

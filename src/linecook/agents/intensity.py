@@ -32,4 +32,4 @@ class Intensity:
         return len(times) <= self.most
 
     def __str__(self) -> str:
-        return f"{self.most} restarts in {self.period:g} s"
+        return f"{self.most} restart{'' if self.most == 1 else 's'} in {self.period:g} s"

@@ -7,7 +7,7 @@ import types
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from .._core.callframe import shorten
+from .._core.callframe import shorten, shown
 from .._core.context import get_deadline
 from .._core.errors import NoReply, TimedOutError, UsageError
 from .._core.timers import Line
@@ -173,8 +173,8 @@ class Question(Message[M_co, R_contra]):
         return True
 
     def fail(self, error: Exception) -> bool:
-        if not isinstance(error, Exception):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"message.fail takes the error that the asker is to get, not {error!r}")
+        if not isinstance(error, Exception) or isinstance(error, StopIteration):  # pyright: ignore[reportUnnecessaryIsInstance]  # no coroutine can raise it
+            raise UsageError(f"message.fail takes the error that the asker is to get, not {shown(error)}")
         if self._state >= ANSWERED:
             return self._is_late("fail")
         self.lose(error)
