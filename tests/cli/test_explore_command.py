@@ -69,6 +69,10 @@ async def crowd():
     await asyncio.gather(*(outside(number) for number in range(9)))
 
 
+async def asks_for(url, *, twice=False):
+    pass
+
+
 async def opens_a_socket():
     await asyncio.open_connection("127.0.0.1", 9)
 
@@ -155,6 +159,7 @@ def test_an_invariant_is_asked_after_each_step(explore: Explore) -> None:
         (["counter.py:nothing"], "nothing"),
         (["elsewhere.py:main"], "elsewhere.py"),
         (["counter.py:plain"], "no async function"),
+        (["counter.py:asks_for"], "takes url, and explore runs a function without arguments"),
         (["counter.py:locked", "--token", "lc1.nonsense"], "token"),
         (["counter.py:locked", "--overtakings", "-1"], "overtakings"),
         (["counter.py:opens_a_socket"], "create_connection"),

@@ -323,4 +323,6 @@ def test_wrong_options_end_with_2(words: list[str], capfd: pytest.CaptureFixture
     with pytest.raises(SystemExit) as left:
         main(words)
     assert left.value.code == 2
-    assert "usage: linecook watch" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "usage: linecook watch" in said
+    assert not said.endswith("ARGUMENT\n")  # none is needed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import AsyncIterable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .arguments import Signature
 from .exits import BadUsage
@@ -66,7 +66,7 @@ class Target:
 
             raise BadUsage(f"{self.name} made no pipeline: it raised.", details=user_trace(error)) from error
         if isinstance(made, Pipeline):
-            return cast("Pipeline[Any]", made)
+            return made  # pyright: ignore[reportUnknownVariableType]
         shown, hint = f"{made!r:.80}", ""
         if isinstance(made, Coroutine):
             made.close()

@@ -32,6 +32,12 @@ def explore_command(options: argparse.Namespace) -> int:
     main = load(options.target)
     if not inspect.iscoroutinefunction(main):
         raise BadUsage(f"{options.target} is no async function: explore runs one, and awaits it under each schedule.")
+    needed = [each.name for each in inspect.signature(main).parameters.values() if _is_needed(each)]
+    if needed:
+        raise BadUsage(
+            f"{options.target} takes {', '.join(needed)}, and explore runs a function without arguments: write one "
+            "that awaits it with some."
+        )
     hand_over()
     try:
         with _hushed(options.token is not None):
@@ -42,6 +48,13 @@ def explore_command(options: argparse.Namespace) -> int:
     if found.failure is not None:
         return SOME_FAILED
     return INTERRUPTED if found.interrupted else ALL_OK
+
+
+def _is_needed(parameter: inspect.Parameter) -> bool:
+    return parameter.default is parameter.empty and parameter.kind not in (
+        parameter.VAR_POSITIONAL,
+        parameter.VAR_KEYWORD,
+    )
 
 
 def _explored(main: Callable[[], Any], options: argparse.Namespace) -> Exploration:

@@ -48,7 +48,10 @@ def add(commands: Commands) -> None:
     watch.set_defaults(do="watch_command")
     watch.add_argument("-m", dest="as_module", action="store_true", help="run a module, as python -m does")
     watch.add_argument("program", metavar="FILE.py", help="the program; with -m, a module or package")
-    watch.add_argument("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="the program's own arguments")
+    rest = watch.add_argument(
+        "arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="the program's own arguments"
+    )
+    rest.required = False  # else argparse says that they are missing, where only the program is
     watch.add_argument(
         "--stall", metavar="S", type=seconds_above_0, default=0.1, help="seconds that block the loop (default: 0.1)"
     )

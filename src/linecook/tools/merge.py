@@ -45,12 +45,13 @@ def merge(streams: Any, /) -> Any:
     if not hasattr(streams, "__iter__"):
         raise UsageError(f"merge takes a dict or a list of streams, not {shorten(streams)} ({type(streams).__name__})")
     pairs: list[tuple[Any, Any]] = [*streams.items()] if isinstance(streams, Mapping) else [*enumerate(streams)]
-    names: dict[int, Any] = {}
+    names: dict[int, Any] = {}  # of what can be read once; a pipeline begins anew
     for name, stream in pairs:
-        if isinstance(stream, AsyncIterator) and names.setdefault(id(stream), name) is not name:  # not: it begins anew
+        first = names.setdefault(id(stream), name)
+        if first is not name and isinstance(stream, AsyncIterator):
             raise UsageError(
-                f"merge got one stream under two names, {names[id(stream)]!r} and {name!r}: {shorten(stream)}. Each "
-                "piece would go to either of them; make a call for each."
+                f"merge got one stream under two names, {first!r} and {name!r}: {shorten(stream)}. Each piece would "
+                "go to either of them; make a call for each."
             )
         if not isinstance(stream, AsyncIterable):
             raise UsageError(
