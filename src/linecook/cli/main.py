@@ -16,7 +16,7 @@ from .exits import INTERRUPTED, USAGE, BadUsage
 from .usage import Commands, Plain
 
 HELP = """\
-Run agents and tools, written as plain Python functions, many at a time.
+Run agents, tools and pipelines, written as plain Python functions, over many inputs at a time.
 
 examples:
   linecook run hello.py:greet '"Ada"'                  one call, its result as JSON

@@ -292,9 +292,11 @@ def _check_value(call: Call[Any], value: Any) -> Any:
 def _unawaited(call: Call[Any], coroutine: CoroutineType[Any, Any, Any]) -> UsageError:
     coroutine.close()
     if call.name == "<lambda>":
+        name = coroutine.__qualname__
         return UsageError(
-            f"a lambda returned a coroutine ({coroutine.__qualname__}), which nobody would await: a lambda can't be "
-            f"async. Hand over {coroutine.__qualname__} itself, or write an async def that awaits it."
+            f"a lambda returned a coroutine ({name}), which nobody would await: a lambda hides that it is async. Hand "
+            f"over {name} itself, or write an async def that awaits it; if the lambda is a decorator's wrapper, put "
+            "linecook's decorator below that one."
         )
     return UsageError(
         f"{call.name} is no async def, yet returned a coroutine ({coroutine.__qualname__}), which nobody would await: "
