@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from linecook import Pipeline, Runtime, agent, fail_after, pipeline, tool
+from linecook import Pipeline, Retry, Runtime, agent, fail_after, pipeline, tool
 from linecook.errors import TimedOutError
 from linecook.observe import Facts
 from linecook.pipeline.statistics import PipelineStatistics, StageStatistics
@@ -35,8 +35,8 @@ def stage(name: str, *, busy: float, blocked: float = 0.0) -> StageStatistics:
     return StageStatistics(name, "process", 2, 0, 0, 0, 0, busy, 1 - busy - blocked, blocked)
 
 
-def waiting(name: str) -> StageStatistics:
-    return StageStatistics(name, "thread", 2, 2, 3, 0, 0, 0.1, 0.05, 0.0, taken=0.95)
+def waiting(name: str, may_wait: str) -> StageStatistics:
+    return StageStatistics(name, "thread", 2, 2, 3, 0, 0, 0.1, 0.05, 0.0, taken=0.95, may_wait=may_wait)
 
 
 def told(*stages: StageStatistics) -> str:
@@ -56,10 +56,11 @@ def test_without_a_busy_stage_the_source_or_the_reader_sets_the_pace() -> None:
 
 
 def test_workers_that_wait_for_a_limit_are_told_from_idle_ones() -> None:
-    assert told(stage("map(fetch)", busy=0.1), waiting("map(ask)")) == (
+    assert told(stage("map(fetch)", busy=0.1), waiting("map(ask)", "for a limit of its tool")) == (
         "the stage map(ask) is the bottleneck: its workers are all taken, and 85 % of the time wait for a limit of its "
-        "tool, or for a place on lane thread"
+        "tool"
     )
+    assert told(waiting("map(ask)", "")).endswith("its workers are all taken, and 85 % of the time no body runs")
 
 
 def test_a_result_that_holds_up_those_behind_it_is_told_as_that() -> None:
@@ -135,6 +136,37 @@ async def test_waiting_for_a_limit_is_not_being_busy_and_is_told(clock: VirtualC
         "the stage map(one_at_a_time) is the bottleneck: its workers are all taken, and "
     )
     assert statistics.in_words().endswith(" % of the time wait for a limit of its tool")
+
+
+@tool(lane="process", effect="read")
+def nap(number: int) -> int:
+    time.sleep(0.01)
+    return number
+
+
+@tool(effect="read", limit=2, retry=Retry(on=OSError))
+def limited_nap(number: int) -> int:
+    time.sleep(0.01)
+    return number
+
+
+@pytest.mark.slow
+async def test_a_process_stage_is_as_busy_as_the_processes_of_its_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was told by the CPUs: as half busy, and as waiting for a limit that its tool doesn't have."""
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    async with Runtime(stall=None, processes=1):
+        statistics = await figures_of(pipeline(range(20)).map(nap, workers=4))
+    (only,) = statistics.stages
+    assert only.busy * statistics.seconds >= 20 * 0.01
+    assert only.may_wait == "for a free worker process, or on the way to one and back"
+
+
+async def test_a_stage_waits_for_nothing_that_its_tool_does_not_have() -> None:
+    stages = (await figures_of(pipeline(range(2)).map(limited_nap).map(same))).stages
+    assert [each.may_wait for each in stages] == [
+        "for a limit of its tool, or before another attempt, or for a free thread, or on the way to one and back",
+        "",
+    ]
 
 
 async def test_a_stage_that_has_ended_waits_for_nothing() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .node import Node, Outlet
 from .source import Source
+from .stages import unbound
 from .station import Station
 
 
@@ -23,11 +24,12 @@ class StageStatistics:
       waiting: items in the buffer before it.
       done: items that went on, or were filtered out.
       failed: items that failed.
-      busy: how much of its workers was used (of a process stage: of the CPUs, where it has more workers than those).
+      busy: how much of its workers was used (of a process stage: of its lane's processes, where it has more workers).
       starved: share of the time in which it could have begun another item, and had none.
       blocked: share of the time in which it had one, and no room for the result.
       late: share of the time in which it had one, and an ``ordered`` result that was late held up too many behind it.
       taken: share of the time in which all of its workers were taken. What is missing to the whole: it had ended.
+      may_wait: what its items may wait for while they are under way, in words; empty when the stage has nothing such.
     """
 
     name: str
@@ -42,10 +44,11 @@ class StageStatistics:
     blocked: float
     late: float = 0.0
     taken: float = 0.0
+    may_wait: str = ""
 
     @property
     def waits(self) -> float:
-        """Share of the time in which its workers were all taken, and no body ran: they waited for a limit or a lane."""
+        """Share of the time in which its workers were all taken, and no body ran: see ``may_wait``."""
         return max(0.0, self.taken - self.busy)
 
     def __str__(self) -> str:
@@ -111,8 +114,8 @@ def _held(stage: StageStatistics) -> float:
 def _why_held(stage: StageStatistics) -> str:
     if stage.late > stage.waits:
         return f"{percent(stage.late)} of the time results wait for a slow one before them, for it is ordered"
-    place = f", or for a place on lane {stage.lane}" if stage.lane in ("thread", "process") else ""
-    return f"its workers are all taken, and {percent(stage.waits)} of the time wait for a limit of its tool{place}"
+    told = f"wait {stage.may_wait}" if stage.may_wait else "no body runs"
+    return f"its workers are all taken, and {percent(stage.waits)} of the time {told}"
 
 
 def percent(share: float) -> str:
@@ -131,10 +134,40 @@ def statistics_of(nodes: Sequence[Node], seconds: float, dead: int) -> PipelineS
 
 def _of_station(station: Station, seconds: float) -> StageStatistics:
     lane = station.stage.tool.lane
-    slots = min(station.workers, os.cpu_count() or 1) if lane == "process" else station.workers
+    slots = min(station.workers, _processes(station)) if lane == "process" else station.workers
     waits = station.waited()
     return StageStatistics(
         station.name, lane, station.workers, len(station.running), len(station.inbox), station.done, station.failed,
         min(1.0, station.busy_so_far() / (seconds * slots)), min(1.0, waits["starved"] / seconds),
         min(1.0, waits["blocked"] / seconds), min(1.0, waits["late"] / seconds), min(1.0, waits[""] / seconds),
+        _may_wait(station),
     )  # fmt: skip
+
+
+def _processes(station: Station) -> int:
+    """Return how many worker processes its bodies have, with all others of that runtime."""
+    lane = station.runtime.lanes.get("process")  # None: nothing has been sent there yet
+    found = (
+        0 if lane is None else lane.statistics().get("processes", 0)
+    )  # an explored lane has as many as there are jobs
+    return found or os.cpu_count() or 1
+
+
+_LANES = {
+    "thread": "for a free thread, or on the way to one and back",
+    "process": "for a free worker process, or on the way to one and back",
+}
+
+
+def _may_wait(station: Station) -> str:
+    """Return what an item that is under way may wait for: only what its tool asks for, and what its lane has."""
+    tool = unbound(station.stage.tool)
+    asked = tool.asked
+    waits = [
+        "for a limit of its tool" if tool.limit is not None else "",
+        "before another attempt" if asked.retry is not None else "",
+        "for somebody to approve" if asked.approve is not None else "",
+        "for its turn or for room after it" if station.stage.kind == "flat_map" else "",
+        _LANES.get(tool.lane, ""),
+    ]
+    return ", or ".join(filter(None, waits))
