@@ -226,7 +226,10 @@ async def test_idle_timeout_bounds_the_wait_for_each_piece(clock: VirtualClock) 
             pieces += [piece]
     assert pieces == []
     assert caught.value.whose == "idle_timeout of count"
-    assert "made no piece within idle_timeout=2 s; 0 pieces before" in str(caught.value)
+    assert str(caught.value) == (
+        "count(5, 2.5) made no piece within idle_timeout=2 s; 0 pieces before, none for 2 s; in all 0 s queued + 2 s "
+        "running"
+    )
 
 
 async def test_a_slow_reader_is_not_charged_for_his_own_pauses(clock: VirtualClock) -> None:
@@ -241,7 +244,7 @@ async def test_timeout_bounds_the_whole_stream(clock: VirtualClock) -> None:
             pieces += [piece]
     assert pieces == [0, 1, 2]
     assert caught.value.whose == "timeout of count"
-    assert "did not end within timeout=3.5 s; 3 pieces before" in str(caught.value)
+    assert "did not end within timeout=3.5 s; 3 pieces before; in all 0 s queued + 3.5 s running" in str(caught.value)
     await asyncio.sleep(0.1)
     assert log[-1] == "closed"
 

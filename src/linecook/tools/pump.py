@@ -28,6 +28,7 @@ from ..lanes.base import DONE, Job, Lane
 from .call import nested
 from .policies.approve import wait_approved, wants_asking
 from .policies.several import Admitted
+from .stream_deadline import late_stream, waited
 from .stream_frame import StreamFrame
 
 _log = logging.getLogger("linecook")
@@ -59,6 +60,9 @@ class Pump:
         self.leaving = False
         self.reader: asyncio.Task[Any] | None = None
         self.cut_off = False
+        self.began = self.body_began = 0.0  # in the loop's time; 0.0: not yet
+        self.pulling: Job | None = None
+        self.waited_for_lane = 0.0
 
     @property
     def task(self) -> asyncio.Task[None] | None:
@@ -78,10 +82,11 @@ class Pump:
         context = copy_context()
         context.run(current_frame.set, self.frame)
         timeout = self.tool.asked.timeout
+        self.began = self.loop.time()
         if timeout is not None:
-            at = self.loop.time() + timeout
+            at = self.began + timeout
             context.run(self._tighten, at, timeout)
-            self.expiry = timers_of(self.loop).at(at, self._expire, ("timeout", timeout))
+            self.expiry = timers_of(self.loop).at(at, self._expire, ("timeout", timeout, self.began))
         # Else nobody but its reader holds it: dropped in a circle, a collection would take the task while it waits,
         # instead of the stream alone, which has the task ended.
         one_per_loop(self.loop, _under_way).add(self)
@@ -107,6 +112,7 @@ class Pump:
 
     async def _produce_now(self, context: Context) -> None:
         self.frame.attempts = 1
+        self.body_began = self.loop.time()
         self.frame.running = -time.monotonic()
         try:
             body: Any = self.tool.body(*self.frame.args, **self.frame.kwargs)
@@ -162,6 +168,7 @@ class Pump:
             priority=priority,
         )
         lane.submit(job)
+        self.pulling = job
         runtime.outstanding += 1
         try:
             return await future
@@ -172,6 +179,14 @@ class Pump:
             raise
         finally:
             runtime.outstanding -= 1
+            self.pulling = None
+            self._note_wait(waited(job))
+
+    def _note_wait(self, seconds: float) -> None:
+        """Count *seconds* of a pull that waited for its lane: since the body began, it has not run in those."""
+        self.waited_for_lane += seconds
+        self.frame.queued += seconds
+        self.frame.running -= seconds  # the moment it began, below zero
 
     async def _saw_end(self, job: Job) -> bool:
         """Wait at most ``grace`` for a pull under way; say whether it has ended.
@@ -242,7 +257,8 @@ class Pump:
                 if self.ended or self.error is not None:
                     return self._finish()
                 if idle is not None and timer is None:
-                    timer = timers_of(self.loop).at(self.loop.time() + idle, self._expire, ("idle_timeout", idle))
+                    now = self.loop.time()
+                    timer = timers_of(self.loop).at(now + idle, self._expire, ("idle_timeout", idle, now))
                 self.news = self.loop.create_future()
                 await self.news
                 self.news = None
@@ -287,19 +303,12 @@ class Pump:
         if self.cut_off or reader.cancelled():
             self.drop()
 
-    def _expire(self, deadline: tuple[str, float]) -> None:
+    def _expire(self, deadline: tuple[str, float, float]) -> None:
         """A deadline passed: tell the reader now; the body is cancelled and seen to its end by the supervisor."""
-        which, seconds = deadline
+        which, seconds, since = deadline
         if self.ended:
             return
-        frame, ran = self.frame, self.frame.seconds_running()
-        what = "made no piece" if which == "idle_timeout" else "did not end"
-        self.error = TimedOutError(
-            f"{frame!r} {what} within {which}={seconds:g} s; {self.made} pieces before, {frame.queued:.3g} s queued + "
-            f"{ran:.3g} s running",
-            call=frame, work="stopped" if frame.attempts else "not started", after=seconds,
-            whose=f"{which} of {frame.name}", queued=frame.queued, running=ran, attempt=frame.attempts,
-        )  # fmt: skip
+        self.error = late_stream(self, which, seconds, since)
         self.running.cancel("deadline")
         if self.task is not None:
             supervisor_of(self.loop).adopt(self.task, repr(self.frame), "deadline", self.tool.asked.grace)
