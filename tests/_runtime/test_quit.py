@@ -65,6 +65,44 @@ def test_a_stuck_program_says_so_and_goes_on(tmp_path: Path, environment: dict[s
     assert "async with second:" in told
 
 
+HANDED_TO_ANOTHER = """
+import asyncio, os, signal, threading, time
+from linecook import run
+
+def presses():
+    os.kill(os.getpid(), signal.SIGQUIT)
+    time.sleep(0.02)  # the main thread has taken it, and waits for events again
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+async def main():
+    threading.Thread(target=presses).start()
+    await asyncio.sleep(600)
+
+run(main())
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_right_behind_is_heard_though_another_thread_got_it(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Linux hands it to another thread while the main one has yet to take Ctrl-\\: the loop slept on."""
+    (tmp_path / "presses.py").write_text(HANDED_TO_ANOTHER)
+    program = subprocess.Popen(
+        [sys.executable, "presses.py"], cwd=tmp_path, env=environment, text=True, stderr=subprocess.PIPE
+    )
+    try:
+        assert program.stderr is not None
+        told = ""
+        while "Ctrl-C again cancels it" not in told:  # else it's never said, and a test has 60 s
+            told = program.stderr.readline()
+            assert told, "it ended"
+        program.send_signal(signal.SIGINT)
+        program.communicate(timeout=20)
+        assert program.returncode == -signal.SIGINT
+    finally:
+        program.kill()
+        program.communicate(timeout=20)
+
+
 def test_a_handler_of_somebody_elses_stays() -> None:
     before = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
     try:

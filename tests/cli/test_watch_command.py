@@ -140,11 +140,33 @@ def test_ctrl_backslash_prints_the_report_so_far_and_the_program_goes_on(watch: 
             assert line, "it ended"
         assert "so far, 1 event loop" in line
     assert running.poll() is None
-    time.sleep(0.1)  # Linux gives a signal to another thread while the main one has yet to take the last: it'd sleep on
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=20)
     assert running.returncode == -signal.SIGINT
     assert "1 stall of the event loop" in err
+    assert "KeyboardInterrupt" in err
+
+
+HANDED_TO_ANOTHER = """
+import asyncio, os, signal, threading, time
+
+def presses():
+    os.kill(os.getpid(), signal.SIGQUIT)
+    time.sleep(0.02)  # the main thread has taken it, and waits for events again
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+async def main():
+    threading.Thread(target=presses).start()
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+def test_ctrl_c_right_behind_ctrl_backslash_is_heard_though_another_thread_got_it(watch: Watch) -> None:
+    running = watch(HANDED_TO_ANOTHER)
+    _, err = running.communicate(timeout=20)
+    assert running.returncode == -signal.SIGINT
     assert "KeyboardInterrupt" in err
 
 

@@ -3,11 +3,15 @@ r"""Ctrl-\ under ``run``: who waits on what is printed to stderr, and the progra
 from __future__ import annotations
 
 import _thread
+import asyncio
 import contextlib
 import signal
 import sys
 import threading
 from collections.abc import Callable
+
+_LOOK_AGAIN = 0.1  # seconds
+_LOOKS = 10
 
 
 def take_quit() -> Callable[[], None]:
@@ -41,6 +45,7 @@ class Asked:
         self._is_looking = False
 
     def __call__(self, *_: object) -> None:
+        stay_awake()
         if not self._is_looking:
             self._is_looking = True
             _thread.start_new_thread(self._look, ())
@@ -54,6 +59,25 @@ class Asked:
             _print(f"\nlinecook: Ctrl-\\: could not tell what waits for what: {error!r}\n")
         finally:
             self._is_looking = False
+
+
+def stay_awake() -> None:
+    r"""For a second, have the event loop of this thread turn every 0.1 s; for the handler of a signal.
+
+    Linux gives a signal to another thread while the main one has yet to take the last. So a Ctrl-C within a millisecond
+    of Ctrl-\ may be noted there when the main thread waits for events again: Python would run its handler only when
+    something happens.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+        loop.call_soon_threadsafe(_look_again, loop, _LOOKS)
+    except RuntimeError:  # no loop runs, or it ends just now
+        return
+
+
+def _look_again(loop: asyncio.AbstractEventLoop, looks: int) -> None:
+    if looks:
+        loop.call_later(_LOOK_AGAIN, _look_again, loop, looks - 1)
 
 
 def _print(text: str) -> None:

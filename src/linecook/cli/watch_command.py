@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import atexit
 import json
 import os
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from linecook.observe import Audit
 
 _GRACE = 1.0  # seconds for threads that still run when the program has ended, before they are called stuck
+_LOOK_AGAIN = 0.1  # seconds
+_LOOKS = 10
 
 
 def watch_command(options: argparse.Namespace) -> int:
@@ -100,6 +103,7 @@ class _Reporter:
     def _pressed(self, number: int, frame: FrameType | None) -> None:
         # In the middle of whatever the main thread does: nothing here may take a lock, and this doesn't.
         self._asked.put("asked")
+        _stay_awake()
 
     def closing(self) -> None:
         """The loop has waited for its default pool's threads long enough to say so; on the watch thread."""
@@ -161,6 +165,24 @@ class _Reporter:
             self._paper.write(f"\nlinecook watch: the last thread ended {waited:.1f} s after the report\n")
         if self._end_of_process is not None:
             self._end_of_process()
+
+
+def _stay_awake() -> None:
+    r"""For a second, have the program's event loop turn every 0.1 s.
+
+    Linux gives a signal to another thread while the main one has yet to take the last: a Ctrl-C right behind Ctrl-\
+    would be noted there, and heard only when something happens.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+        loop.call_soon_threadsafe(_look_again, loop, _LOOKS)
+    except RuntimeError:  # no loop runs, or it ends just now
+        return
+
+
+def _look_again(loop: asyncio.AbstractEventLoop, looks: int) -> None:
+    if looks:
+        loop.call_later(_LOOK_AGAIN, _look_again, loop, looks - 1)
 
 
 def _put_ctrl_c_off() -> list[int]:
