@@ -53,6 +53,15 @@ def names(source: Iterable[str]) -> Pipeline[str]:
 def unannotated(n):
     return pipeline([n])
 
+def unsaid(source):
+    return pipeline(source).map(parse)
+
+def unsaid_pages(source: list[Page]):
+    return pipeline(source).map(parse)
+
+async def uses_one(source):
+    return await pipeline(source).map(str).collect()
+
 def a_list(source: Iterable[int]) -> Pipeline[int]:
     return [1, 2]
 
@@ -167,6 +176,24 @@ def test_what_makes_no_sense_is_refused(kitchen: Any, jobs: str, words: tuple[st
     ended = kitchen.run(f"{jobs}:{name}", *rest)
     assert ended.code == 2
     assert told in ended.err
+
+
+@pytest.mark.parametrize(
+    ("name", "items"),
+    [("unsaid", ['"a"', '"b"']), ("unsaid", [1, 2]), ("unsaid_pages", ['"a"', '"b"'])],
+)
+def test_a_pipeline_that_no_annotation_tells_of_is_said_once_with_the_cure(
+    kitchen: Any, jobs: str, name: str, items: list[Any]
+) -> None:
+    """Each item failed by itself: of one, no pipeline can be made."""
+    ended = kitchen.run(f"{jobs}:{name}", "--quiet", "--input", kitchen.items(*items))
+    assert (ended.code, ended.err.count("makes a pipeline, and was called with one item. Annotate it")) == (2, 1)
+
+
+def test_a_function_that_runs_a_pipeline_over_its_own_item_goes_on(kitchen: Any, jobs: str) -> None:
+    ended = kitchen.run(f"{jobs}:uses_one", "--quiet", "--input", kitchen.items('"a"', [["b"]]))
+    assert ended.code == 1
+    assert [json.loads(line)["outcome"] for line in ended.out.splitlines()].count("ok") == 1
 
 
 @pytest.mark.parametrize("name", ["of_its_own", "leaves_out"])

@@ -52,6 +52,27 @@ def refuse_pipeline(value: object, name: str) -> None:
         )
 
 
+def refuse_seeming_pipeline(function: Callable[..., Any], name: str) -> None:
+    """Refuse *function*, which is lost to its first item, if it seems to be meant for all of them.
+
+    Raises:
+      BadUsage: it is plain, doesn't say what it returns, and calls ``pipeline`` of linecook by that name.
+    """
+    import linecook
+
+    body = getattr(function, "body", function)
+    code = getattr(body, "__code__", None)
+    if code is None or "return" in getattr(body, "__annotations__", {}) or inspect.iscoroutinefunction(body):
+        return  # an async one may well run a pipeline over its one item
+    named = [body.__globals__.get(each) for each in code.co_names]
+    is_named = any(value is linecook.pipeline for value in named)
+    if is_named or (any(value is linecook for value in named) and "pipeline" in code.co_names):
+        raise BadUsage(
+            f"{name} makes a pipeline, and was called with one item. Annotate it, so that it is called once, with all "
+            "of --input: def flow(items: Iterable[str]) -> Pipeline[Answer]."
+        )
+
+
 class Whole(Signature):
     """An item is one value, objects of JSON and rows of a table too."""
 

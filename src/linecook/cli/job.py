@@ -14,7 +14,7 @@ from linecook.errors import Interrupted, TimedOutError, UsageError
 
 from .early import hand_over
 from .exits import BadUsage
-from .items import refuse_pipeline
+from .items import refuse_pipeline, refuse_seeming_pipeline
 from .output import NotWritten
 from .records import Record, Times, record_of
 from .tally import Tally
@@ -272,7 +272,10 @@ class Job:
 
         Raises:
           NotWritten, Enough: the run is to stop; also kept as ``stopped_by``.
+          BadUsage: the first item is lost to its argument, and the function seems to make a pipeline.
         """
+        if self.tally.done == 0 and record.error is not None and record.error["type"] in _WRONG_ARGUMENTS:
+            refuse_seeming_pipeline(self._target.function, self._target.name)
         self._count(item, record)
         try:
             self.results.put_nowait(record)
@@ -324,4 +327,5 @@ _LOOP_STOPPED = (
     "the function, or something that it calls, has stopped the event loop (loop.stop()), which is linecook's: every "
     "call under way was cancelled. Raise an error to give up one item"
 )
+_WRONG_ARGUMENTS = ("BadArguments", "linecook.errors.UsageError")
 _WORDS = {"ok": "Ok", "failed": "Failed", "timed_out": "TimedOut", "cancelled": "Cancelled"}
