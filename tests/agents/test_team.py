@@ -517,6 +517,25 @@ async def test_a_block_that_raises_cancels_at_once(clock: VirtualClock) -> None:
         await asked
 
 
+async def test_an_agent_without_an_inbox_is_waited_for_until_grace_is_over(clock: VirtualClock) -> None:
+    @agent
+    async def ticks() -> None:
+        await asyncio.Event().wait()
+
+    before = clock.time()
+    async with team(grace=3) as kitchen:
+        first, second = kitchen.start(ticks()), kitchen.start(ticks())
+        await asyncio.sleep(1)
+    assert 4 <= clock.time() - before < 5
+    assert isinstance(await first.wait_closed(), Cancelled)
+    assert isinstance(await second.wait_closed(), Cancelled)
+
+    before = clock.time()
+    async with team(grace=3) as kitchen:
+        await kitchen.start(ticks()).stop(grace=0)
+    assert clock.time() - before < 1
+
+
 async def test_a_polite_end_is_bounded_by_the_teams_grace(clock: VirtualClock) -> None:
     async with team(grace=3) as kitchen:
         for _ in range(10):

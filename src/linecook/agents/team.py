@@ -63,7 +63,7 @@ class Team:
 
     Attributes:
       agents: those that have not ended for good, in the order of starting.
-      grace: seconds for a polite end.
+      grace: seconds for a polite end, all agents together; see ``team``.
     """
 
     def __init__(self, name: str, restart: Strategy, intensity: Intensity, grace: float) -> None:
@@ -356,7 +356,10 @@ def team(
         the block raises ``TeamFailed``; an agent whose body opened it then fails itself, and its own team restarts
         it. None for no bound.
       period: seconds, above 0.
-      grace: seconds in all for the polite end, ≥ 0; 0 cancels at once.
+      grace: seconds in all for the polite end, ≥ 0; 0 cancels at once. An agent without an ``Inbox`` has nothing by
+        which it could hear that it is to end: one that doesn't return by itself is waited for until ``grace`` is over,
+        and those started before it are then cancelled with it. End such a one first, with ``await ref.stop(grace=0)``,
+        or give the team a small ``grace``.
 
     Raises:
       TeamFailed: on leaving the block, when more restarts were needed than ``intensity`` allows.
