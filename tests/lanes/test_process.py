@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -213,12 +214,15 @@ async def test_a_usually_short_body_that_hangs_keeps_nobody_waiting(lane):
     assert lane.cancel(spinning) == "stopped"
 
 
-async def test_a_call_given_up_just_as_it_ends_leaves_its_worker_to_others():
+async def test_a_call_given_up_just_as_it_ends_leaves_its_worker_to_others(tmp_path):
     one = ProcessLane(processes=1)
     await call(one, bodies.same)
-    sent = send(one, bodies.nap, 0.01)
+    sent = send(one, bodies.wait_for, str(tmp_path / "go"))
     await begun(one, sent)
-    time.sleep(0.1)  # it ends while the loop stands still, and nobody has read its answer
+    (tmp_path / "go").touch()
+    worker, _ = sent.worker
+    # It has ended when its answer waits in the socket: the loop stands still, so nobody reads that.
+    assert select.select([worker.sock], [], [], 20)[0]
     assert one.cancel(sent) == "finished"
     assert not sent.future.done()  # who gives a call up answers it
     assert await call(one, bodies.same, 1) == 1

@@ -138,9 +138,11 @@ async def test_reading_a_lazy_input_is_no_call_of_a_budget_but_what_it_charges_c
 
 
 async def test_a_pull_that_somebody_cancels_ends_it() -> None:
+    cancelled = threading.Event()
+
     def numbers() -> Iterator[int]:
         yield 1
-        time.sleep(0.05)
+        cancelled.wait(20)  # so a pull is under way when the reader has the first item, however late that is
         yield 2
 
     with pytest.raises(BodyExited, match="CancelledError"):
@@ -148,6 +150,7 @@ async def test_a_pull_that_somebody_cancels_ends_it() -> None:
             for task in asyncio.all_tasks():
                 if "_pull_once" in repr(task):
                     task.cancel()
+            cancelled.set()
 
 
 async def test_a_drain_closes_the_generator_before_it_is_told() -> None:
