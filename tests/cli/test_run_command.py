@@ -450,3 +450,23 @@ def test_json_and_lines_tell_for_which_limit_calls_waited_and_what_was_spent(kit
     assert {each["name"] for each in last["budgets"]} == {"budget(usd=1)"}
     ended = kitchen.run(*asked, "--show", "lines")
     assert re.search(r"^8 of 8 done \(100 %\) in .*, 2\.00 usd spent$", ended.err, re.MULTILINE)
+
+
+SEEN = """
+import os
+from linecook.observe.live.doors import sockets
+
+def is_seen(n):
+    return os.getpid() in dict(sockets())
+"""
+
+
+def test_no_control_opens_no_socket(kitchen: Any) -> None:
+    target = f"{kitchen.write('seen_cli.py', SEEN)}:is_seen"
+    words = (target, "--quiet", "--input", kitchen.items(1))
+    for options, expected in (((), True), (("--no-control",), False)):
+        ended = kitchen.run(*words, *options)
+        assert ended.code == 0
+        assert json.loads(ended.out)["value"] is expected
+    kitchen.write("pyproject.toml", "[tool.linecook]\ncontrol = false\n")
+    assert json.loads(kitchen.run(*words).out)["value"] is False

@@ -45,6 +45,7 @@ class Job:
       progress: what shows how far it is.
       concurrency: most calls under way at a time.
       fail_on: stop when so many have failed or timed out: a count, or a share of the input; None never stops.
+      control: whether ``linecook ps``, ``top``, ``tree`` and ``cancel`` can look inside.
 
     Attributes:
       tally: what came of the items so far.
@@ -65,13 +66,14 @@ class Job:
         *,
         concurrency: int,
         fail_on: int | float | None = None,
+        control: bool = True,
     ) -> None:
         self.reader = reader
         self.results = results
         self.tally = Tally()
         self.stopped_by: Exception | None = None
         self.interrupted = False
-        self.runtime = Runtime(control=True)
+        self.runtime = Runtime(control=control)
         self._target = target
         self._progress = progress
         self._concurrency = concurrency

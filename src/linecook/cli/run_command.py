@@ -181,6 +181,7 @@ def _run_many(options: argparse.Namespace) -> int:
         progress_for("none" if options.quiet else options.show),
         concurrency=options.concurrency or DEFAULT_CONCURRENCY,
         fail_on=options.fail_on,
+        control=options.control is not False,
     )
     job.run()
     return tell(job, ["linecook", *options.words])

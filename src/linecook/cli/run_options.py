@@ -113,4 +113,11 @@ def _add_how(run: argparse.ArgumentParser) -> None:
         help="progress on standard error: the board (default on a terminal), lines (default elsewhere), json (one "
         "snapshot per second), none; the summary comes all the same",
     )
+    run.add_argument(
+        "--no-control",
+        dest="control",
+        action="store_false",
+        default=None,
+        help="open no control socket: linecook ps, top, tree and cancel don't reach this run",
+    )
     run.add_argument("--quiet", action="store_true", default=None, help="the same as --show none")

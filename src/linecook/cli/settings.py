@@ -108,6 +108,7 @@ _KINDS: Mapping[str, Callable[[Any], Any]] = {
     "take": _text(at_least_one),
     "ignore_extra": _switch,
     "retry_failed": _switch,
+    "control": _switch,
     "show": _shown,
     "quiet": _switch,
 }
