@@ -120,3 +120,10 @@ def test_a_checker_names_the_line_of_the_page(check, complaint: str, tmp_path: P
     complaints = check([program.write(tmp_path)])
     assert complaint in complaints
     assert ":5" in complaints
+
+
+def test_no_page_takes_linecook_from_an_index_as_long_as_it_is_on_none() -> None:
+    assert "not on an index yet" in (ROOT / "README.md").read_text()  # else this test has done its work
+    asks = re.compile(r"(?:pip3? install|uv add|uv pip install|pipx install|uvx)\b[^\n#]*\blinecook\b")
+    found = [f"{page}: {line}" for page in pages() for line in page.read_text().splitlines() if asks.search(line)]
+    assert not found
