@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,12 @@ def test_what_would_gain_elsewhere_is_said_from_measurement(kitchen: Any, ends: 
     sum(range(1_000_000))
     a_million = max(time.process_time() - began, 0.001)
     items = kitchen.items(*[int(1_000_000 * 0.05 / a_million)] * 30)  # some 50 ms each, on any machine
-    for _ in range(3):  # on a machine whose CPUs others use just now, no advice is the right one
+    for _ in range(3):
         ended = kitchen.run(f"{ends}:burn", "--input", items, "--quiet", "--concurrency", "4")
         assert ended.code == 0
-        assert "burn" in ended.err
         if "lane='process'" in ended.err:
-            break
-    assert "lane='process'" in ended.err
+            assert "burn" in ended.err
+            return
+        if os.getloadavg()[0] > 1.5:
+            pytest.skip("others use the CPUs: no advice is the right one")
+    pytest.fail(f"no advice in {ended.err}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from linecook import Call, Runtime, agent, gather, scope, settle, tool
+from linecook import Call, Runtime, agent, gather, pipeline, scope, settle, tool
 from linecook._core.supervise import where
 from linecook.errors import AlreadyRun, BodyExited, NestedTool
 from linecook.testing import VirtualClock
@@ -308,6 +308,39 @@ async def test_a_call_made_outside_and_awaited_inside_a_tool_is_nested() -> None
 
     with pytest.raises(NestedTool, match="leaf calls shout"):
         await leaf()
+
+
+async def by_gather(word: str) -> Any:
+    return (await gather(shout(word)))[0]
+
+
+async def by_scope(word: str) -> Any:
+    async with scope() as crew:
+        return await crew.start(shout(word))
+
+
+async def by_pipeline(word: str) -> Any:
+    return await pipeline([word]).map(shout).collect()
+
+
+async def by_two(word: str) -> Any:
+    async with scope():
+        return await gather(shout(word))
+
+
+@pytest.mark.parametrize("fans_out", [by_gather, by_scope, by_pipeline, by_two])
+async def test_a_tool_cannot_call_a_tool_by_fanning_out_either(fans_out: Any) -> None:
+    @tool
+    async def leaf() -> Any:
+        return await fans_out("x")
+
+    @agent
+    async def orchestrates() -> Any:
+        return await fans_out("x")
+
+    with pytest.raises(NestedTool, match="the tool leaf calls shout"):
+        await leaf()
+    assert "X" in str(await orchestrates())
 
 
 async def test_the_body_of_a_tool_may_be_used_inside_a_tool() -> None:

@@ -101,7 +101,7 @@ class Frame:
 
     __slots__ = ("__weakref__", "_children", "_priority", "account", "due", "index", "number", "parent", "runtime")
 
-    is_tool: ClassVar[bool] = False
+    is_tool: bool = False  # of the class, but for groups
     is_fan_out: ClassVar[bool] = False
     is_budget: ClassVar[bool] = False
     _priority: Priority | None
@@ -144,6 +144,25 @@ class Frame:
         child.account = self.account
         child.number = self._children
         self._children += 1
+
+
+class GroupFrame(Frame):
+    """The place of a scope or a fan-out.
+
+    Attributes:
+      is_tool: it was begun in a tool, which is a leaf: whoever is called in it is refused, as in the tool itself.
+    """
+
+    __slots__ = ("is_tool",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_tool = False
+
+    def stand_under(self, parent: Frame) -> None:
+        """Make it the next child of *parent*, in which it was begun."""
+        parent.adopt(self)
+        self.is_tool = parent.is_tool
 
 
 def inherited_priority(frame: Frame | None) -> Priority:

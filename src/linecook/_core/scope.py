@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar
 
 from .callframe import CallFrame, call_from, shown
-from .context import Frame, Mark, get_frame, mark_here, set_deadline
+from .context import Frame, GroupFrame, Mark, get_frame, mark_here, set_deadline
 from .deadline import DeadlineScope, check_seconds
 from .endings import reason_of
 from .errors import UsageError
@@ -124,7 +124,7 @@ def start_handle(
     return handle
 
 
-class ScopeFrame(Frame):
+class ScopeFrame(GroupFrame):
     """The place of a scope in the tree of calls."""
 
     __slots__ = ()
@@ -168,7 +168,7 @@ class Scope:
         self._task = asyncio.current_task()
         parent = get_frame()
         if parent is not None:
-            parent.adopt(self._frame)
+            self._frame.stand_under(parent)
         self._open = True
         self._marked.enter(self._frame.tell_path)
         self._deadline.__enter__()

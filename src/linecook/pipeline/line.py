@@ -74,7 +74,7 @@ class Line:
         self._frame = FanOutFrame("pipeline")
         parent = current_frame.get()
         if parent is not None:
-            parent.adopt(self._frame)
+            self._frame.stand_under(parent)
         token = current_frame.set(self._frame)
         try:
             self.nodes = self._build(recipe, take)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core.callframe import CallFrame
-from .._core.context import Frame, Priority, get_frame, set_frame
+from .._core.context import Frame, GroupFrame, Priority, get_frame, set_frame
 from .._core.endings import contained
 from .._core.errors import AlreadyRun, CallError, NestedTool
 
@@ -257,7 +257,9 @@ async def refused(error: CallError) -> Any:
 
 
 def nested(outer: Frame, inner: Tool[Any, Any]) -> NestedTool:
-    """Return the error for *inner* being called inside the tool *outer*."""
+    """Return the error for *inner* being called in the tool *outer*, or in a scope or fan-out that was begun in one."""
+    while isinstance(outer, GroupFrame) and outer.parent is not None:
+        outer = outer.parent
     return NestedTool(
         f"the tool {outer.name} calls {inner.__name__}: a tool is a leaf and calls no other. Make {outer.name} an "
         f"agent (an async function under @agent), or call the plain function, {inner.__name__}.body(...)."

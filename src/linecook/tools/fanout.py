@@ -66,7 +66,7 @@ class FanOut:
         self._frame = FanOutFrame(name)
         parent = get_frame()
         if parent is not None:
-            parent.adopt(self._frame)
+            self._frame.stand_under(parent)
             self._frame.depth = depth_below(parent, name)
             if parent.account is not None and isinstance(source, Sized):
                 parent.account.check_fan_out(name, len(source))

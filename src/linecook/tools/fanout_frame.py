@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from .._core.context import Frame
+from .._core.context import Frame, GroupFrame
 
 DEEPEST = 500
 """Fan-outs inside fan-outs: beyond any plan, and far below what fills the memory."""
 
 
-class FanOutFrame(Frame):
+class FanOutFrame(GroupFrame):
     """The place of a fan-out in the tree of calls."""
 
     __slots__ = ("_name", "depth")
