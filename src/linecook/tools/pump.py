@@ -9,15 +9,13 @@ import asyncio
 import inspect
 import logging
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
 from typing import Any
 
 from .._core.context import Frame, current_deadline, current_frame, inherited_priority
 from .._core.deadline import Deadline
-from .._core.endings import contained
-from .._core.errors import AlreadyRun, TimedOutError
+from .._core.errors import TimedOutError
 from .._core.outcome import Cancelled, Failed, Ok, TimedOut
 from .._core.perloop import one_per_loop
 from .._core.running import Running
@@ -28,6 +26,7 @@ from ..lanes.base import DONE, Job, Lane
 from .call import nested
 from .policies.approve import wait_approved, wants_asking
 from .policies.several import Admitted
+from .reader import Reader
 from .stream_deadline import late_stream, waited
 from .stream_frame import StreamFrame
 
@@ -36,33 +35,28 @@ _log = logging.getLogger("linecook")
 BUFFER = 16
 """How many pieces may wait to be read before the writer stops."""
 
-END = object()
-"""What ``Pump.next`` returns when there is no further piece."""
-
 _SLICE = 0.005
 
 
-class Pump:
+class Pump(Reader):
     """Runs the body of one stream and holds the pieces that wait to be read."""
 
-    def __init__(self, frame: StreamFrame) -> None:
-        self.frame = frame
-        self.tool = frame.tool
-        self.loop = asyncio.get_running_loop()
-        self.pieces: deque[Any] = deque()
-        self.error: BaseException | None = None
-        self.ended = False
+    def __init__(self, frame: StreamFrame, most: int = BUFFER) -> None:
+        super().__init__(frame)
+        self.most = most
+        self.title: Any = None  # the name that the merge has for it
         self.room: asyncio.Future[None] | None = None
-        self.news: asyncio.Future[None] | None = None
         self.running: Running[None] = Running(frame, self._body_ended)
         self.expiry: Timer | None = None
         self.made = 0
         self.leaving = False
-        self.reader: asyncio.Task[Any] | None = None
-        self.cut_off = False
         self.began = self.body_began = 0.0  # in the loop's time; 0.0: not yet
         self.pulling: Job | None = None
         self.waited_for_lane = 0.0
+
+    @property
+    def tasks(self) -> list[asyncio.Task[Any] | None]:
+        return [self.task]
 
     @property
     def task(self) -> asyncio.Task[None] | None:
@@ -86,7 +80,7 @@ class Pump:
         if timeout is not None:
             at = self.began + timeout
             context.run(self._tighten, at, timeout)
-            self.expiry = timers_of(self.loop).at(at, self._expire, ("timeout", timeout, self.began))
+            self.expiry = timers_of(self.loop).at(at, self.expire, ("timeout", timeout, self.began))
         # Else nobody but its reader holds it: dropped in a circle, a collection would take the task while it waits,
         # instead of the stream alone, which has the task ended.
         one_per_loop(self.loop, _under_way).add(self)
@@ -124,9 +118,13 @@ class Pump:
             self.frame.running += time.monotonic()
 
     async def _from_async(self, body: AsyncGenerator[Any, Any]) -> None:
+        pieces, most = self.pieces, self.most
         try:
             async for piece in body:
-                await self._put(piece)
+                if len(pieces) < most:
+                    self._keep(piece)
+                else:
+                    await self._put(piece)
         finally:
             await body.aclose()
 
@@ -213,16 +211,30 @@ class Pump:
             self.frame.left_behind = True
 
     async def _put(self, piece: Any) -> None:
-        while len(self.pieces) >= BUFFER:
+        while len(self.pieces) >= self.most:
             self.room = self.loop.create_future()
             await self.room
+        self._keep(piece)
+
+    def _keep(self, piece: Any) -> None:
         self.pieces.append(piece)
         self.made += 1
-        self._tell()
+        if self.merged is None:
+            self.tell()
+        else:
+            self.merged.arrived(self)
 
-    def _tell(self) -> None:
-        if self.news is not None and not self.news.done():
-            self.news.set_result(None)
+    def take(self) -> Any:
+        piece = self.pieces.popleft()
+        if self.room is not None and not self.room.done():
+            self.room.set_result(None)
+        return piece
+
+    def tell(self) -> None:
+        if self.merged is None:
+            super().tell()
+        else:
+            self.merged.over(self)
 
     def _body_ended(self, running: Running[None]) -> None:
         outcome = running.outcome
@@ -237,73 +249,12 @@ class Pump:
         one_per_loop(self.loop, _under_way).discard(self)
         if self.expiry is not None:
             self.expiry.cancel()
-        self._follow(None)
-        self._tell()
+        self.follow(None)
+        self.tell()
 
-    # -- the reader's side ---------------------------------------------------------------------------------------
+    # -- ending -----------------------------------------------------------------------------------------------------
 
-    async def next(self) -> Any:
-        """Return the next piece, or ``END``."""
-        if self.news is not None:
-            raise AlreadyRun(f"{self.frame!r} is being read by another task; a stream has one reader")
-        reader = asyncio.current_task()
-        if reader is not self.reader and not self.ended:
-            self._follow(reader)
-        self.cut_off = False
-        idle = self.tool.asked.idle_timeout
-        timer: Timer | None = None
-        try:
-            while not self.pieces:
-                if self.ended or self.error is not None:
-                    return self._finish()
-                if idle is not None and timer is None:
-                    now = self.loop.time()
-                    timer = timers_of(self.loop).at(now + idle, self._expire, ("idle_timeout", idle, now))
-                self.news = self.loop.create_future()
-                await self.news
-                self.news = None
-        except asyncio.CancelledError:
-            self.cut_off = True
-            raise
-        finally:
-            self.news = None
-            if timer is not None:
-                timer.cancel()
-        piece = self.pieces.popleft()
-        if self.room is not None and not self.room.done():
-            self.room.set_result(None)
-        return piece
-
-    def _finish(self) -> Any:
-        error, self.error = self.error, None
-        if error is None:
-            return END
-        self.ended = True
-        if isinstance(error, TimedOutError) and self.frame.left_behind:
-            error.work = "abandoned"
-        try:
-            raise contained(error, repr(self.frame), self.frame)
-        finally:
-            del error
-
-    def _follow(self, reader: asyncio.Task[Any] | None) -> None:
-        """Note who reads: should that task be cancelled, and nobody read on, the stream has no reader any more.
-
-        Its being dropped would say so too, but the cancellation's traceback holds it, often until a collection.
-        """
-        if self.reader is not None:
-            self.reader.remove_done_callback(self._reader_ended)
-        self.reader = reader
-        # A task made for this one read, as asyncio.wait_for does before 3.12, is not the one that reads on.
-        code = None if reader is None else getattr(reader.get_coro(), "cr_code", None)
-        if reader is not None and (code is None or code.co_name != "__anext__"):
-            reader.add_done_callback(self._reader_ended)
-
-    def _reader_ended(self, reader: asyncio.Task[Any]) -> None:
-        if self.cut_off or reader.cancelled():
-            self.drop()
-
-    def _expire(self, deadline: tuple[str, float, float]) -> None:
+    def expire(self, deadline: tuple[str, float, float]) -> None:
         """A deadline passed: tell the reader now; the body is cancelled and seen to its end by the supervisor."""
         which, seconds, since = deadline
         if self.ended:
@@ -312,7 +263,7 @@ class Pump:
         self.running.cancel("deadline")
         if self.task is not None:
             supervisor_of(self.loop).adopt(self.task, repr(self.frame), "deadline", self.tool.asked.grace)
-        self._tell()
+        self.tell()
 
     async def close(self, reason: str) -> None:
         """Cancel the body, and wait at most ``grace`` for its end.
@@ -321,6 +272,8 @@ class Pump:
           CancelledError: the caller was cancelled meanwhile; raised when that wait is over.
         """
         self.pieces.clear()
+        if self.merged is not None:
+            self.merged.forget(self)
         if self.task is None or self.task.done():
             return
         self.running.cancel(reason)

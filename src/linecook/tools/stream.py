@@ -16,7 +16,8 @@ from .._core.callframe import CallFrame
 from .._core.context import current_frame, frame_here
 from .._core.errors import UsageError
 from .call import nested
-from .pump import END, Pump
+from .pump import Pump
+from .reader import END, Reader
 from .stream_frame import StreamFrame
 from .tool import BoundTool, Options, Tool
 
@@ -43,7 +44,7 @@ class StreamTool(Tool[P, Any], Generic[P, Piece]):
         frame = frame_here()
         if frame is not None and frame.is_tool:
             raise nested(frame, self)
-        return Stream(self, args, kwargs)
+        return Stream(StreamFrame(self, args, kwargs))
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Stream[Piece]:  # type: ignore[override]
         """Make a stream, like calling the tool itself."""
@@ -86,14 +87,29 @@ class Stream(AsyncIterator[Piece]):
     one that is dropped unread is reported as a coroutine that was never awaited.
     """
 
-    def __init__(self, tool: Tool[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._frame = self._frame_for(tool, args, kwargs)
-        self._pump: Pump | None = None
+    def __init__(self, frame: StreamFrame) -> None:
+        self._frame = frame
+        self._pump: Reader | None = None
         self._closed = False
         self._asked = False  # somebody has tried to read it, or was told how
 
-    def _frame_for(self, tool: Tool[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamFrame:
-        return StreamFrame(tool, args, kwargs)
+    def writer(self) -> Pump | None:
+        """Return its writer, not begun, to who wants to be told of each piece; None when it has to be read by a task.
+
+        That is: it was read before, was closed, or bounds how long its reader waits.
+        """
+        self._asked = True
+        if self._pump is not None or self._closed or self._frame.tool.asked.idle_timeout is not None:
+            return None
+        return Pump(self._frame)
+
+    def read_by(self, reader: Reader) -> None:
+        """Note by what it is read, which has begun."""
+        self._asked = True
+        self._pump = reader
+
+    def _open(self) -> Reader:
+        return Pump(self._frame)
 
     @property
     def call(self) -> CallFrame:
@@ -115,7 +131,7 @@ class Stream(AsyncIterator[Piece]):
         if self._pump is None:
             if self._closed:
                 raise StopAsyncIteration
-            pump = Pump(self._frame)
+            pump = self._open()
             pump.start(current_frame.get())
             self._pump = pump  # not before it has begun: one that was refused would never give a piece
         piece = await self._pump.next()

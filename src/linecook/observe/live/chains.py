@@ -41,7 +41,7 @@ WAITS = {
     "Scope._see_them_end": "ending",
     "see_end": "ending",
     "Handle.wait": "handle",
-    "Pump.next": "stream",
+    "Reader.next": "stream",
     "Pump._put": "reader",
     "_Keeper.value": "resource",
     "Inbox.__anext__": "message",
@@ -339,7 +339,7 @@ def _telling(function: str, values: list[Any]) -> Any:
     if WAITS[function] == "approval":
         return next((value for value in values if value.__class__ is asyncio.Task), None)
     owner = function.partition(".")[0]
-    return next((value for value in values if type(value).__name__ == owner), None)
+    return next((value for value in values if owner in (kind.__name__ for kind in type(value).__mro__)), None)
 
 
 def due_left_by(method: Any, task: asyncio.Task[Any]) -> Due | None:

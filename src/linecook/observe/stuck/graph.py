@@ -360,11 +360,11 @@ def _body(values: list[Any]) -> list[Any]:
 
 
 def _stream(values: list[Any]) -> list[Any]:
-    return [value.task for value in values if type(value).__name__ == "Pump"]
+    return [task for value in values if type(value).__name__ in ("Pump", "MergeReader") for task in value.tasks]
 
 
 def _reader(values: list[Any]) -> list[Any]:
-    return [value.reader for value in values if type(value).__name__ == "Pump"]
+    return [value.who_reads for value in values if type(value).__name__ == "Pump"]
 
 
 def _resource(values: list[Any]) -> list[Any]:
