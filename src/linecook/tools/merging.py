@@ -1,7 +1,7 @@
 """What reads a merge: it takes the pieces of several streams from their writers, with no task of its own.
 
-A task that reads each stream, a scope around them and a stream on top were 190 objects for four agents. Where 300 people
-read at once each collection walks through all of them, and everybody waits for it (benchmarks: sse_users).
+A task that reads each stream and a scope around them were 125 objects more for four agents. Where 300 people read at
+once each collection walks through all of them, and everybody waits for it (benchmarks: sse_users).
 """
 
 from __future__ import annotations
@@ -86,10 +86,9 @@ class MergeReader(Reader):
 
     def _begin(self, name: Any, given: Any) -> None:
         stream: Stream[Any] = given
-        pump = stream.writer() if isinstance(given, Stream) else None
+        pump = stream.writer() if _is_ours(given) else None
         if pump is None:
-            named: tuple[Any, ...] = (name, given)
-            frame = _ReadingFrame(_READING, named, {})
+            frame = _ReadingFrame(_READING, (name, given), {})
             stream = Stream(frame)
             pump = Pump(frame, most=1)
         pump.merged, pump.title = self, name
@@ -188,6 +187,10 @@ class MergeReader(Reader):
     def drop(self) -> None:
         for pump in [*self._open]:
             pump.drop()
+
+
+def _is_ours(stream: object) -> bool:
+    return isinstance(stream, Stream)
 
 
 class _ReadingFrame(StreamFrame):
