@@ -2,13 +2,16 @@
 
 import asyncio
 import gc
+import sys
 import warnings
+import weakref
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from linecook import Ask, Inbox, Topic, agent, budget, merge, pipeline, team, tool
-from linecook.errors import CallCancelled, UsageError
+from linecook.errors import AlreadyRun, CallCancelled, NestedTool, TimedOutError, UsageError
+from linecook.tools.stream import Stream
 
 
 @agent
@@ -190,3 +193,147 @@ async def test_a_stream_that_somebody_else_cancels_is_told_to_the_reader() -> No
             task.cancel()
         with pytest.raises(CallCancelled, match="soup"):
             await asyncio.wait_for(reading, 5)
+
+
+async def test_agents_that_fail_at_once_are_told_together() -> None:
+    @agent
+    async def burnt(name: str) -> AsyncIterator[str]:
+        raise ValueError(name)
+        yield name
+
+    with pytest.raises(ValueError, match="a") as caught:
+        async for _ in merge([burnt("a"), burnt("b")]):
+            pass
+    assert any(
+        "another stream of this merge failed as well: ValueError('b')" in note for note in caught.value.__notes__
+    )
+    assert any(note.startswith("in merge of 2 streams") for note in caught.value.__notes__)
+
+
+async def test_one_that_would_not_end_holds_a_failure_up_for_its_grace_at_most(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    freed = asyncio.Event()
+
+    @agent
+    async def burnt() -> AsyncIterator[int]:
+        await asyncio.sleep(0.01)
+        raise ValueError("burnt")
+        yield 1
+
+    @agent(grace=0.02)
+    async def deaf() -> AsyncIterator[int]:
+        while not freed.is_set():
+            try:
+                await freed.wait()
+            except asyncio.CancelledError:
+                continue
+        yield 1
+
+    async with asyncio.timeout(5):
+        with pytest.raises(ValueError, match="burnt"):
+            async for _ in merge([burnt(), deaf()]):
+                pass
+        freed.set()
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0.001)
+
+
+async def test_a_stream_has_one_reader_in_merges_too() -> None:
+    soup = dishes("soup", 2, delay=0.01)
+    async with merge([soup]) as pieces:
+        assert await anext(pieces) == (0, "soup 0")
+        with pytest.raises(AlreadyRun, match="one reader"):
+            await anext(soup)
+        assert [pair async for pair in pieces] == [(0, "soup 1")]
+
+
+async def test_a_stream_that_was_begun_goes_on_in_a_merge() -> None:
+    soup = dishes("soup", 3)
+    assert await anext(soup) == "soup 0"
+    found = [piece async for _, piece in merge([soup, merge([dishes("cake", 1)])])]
+    assert [piece for piece in found if isinstance(piece, str)] == ["soup 1", "soup 2"]
+    assert (0, "cake 0") in found
+
+
+async def test_a_stream_that_somebody_else_closes_ends_in_the_merge() -> None:
+    soup = dishes("soup", 1000)
+    async with merge({"soup": soup, "cake": dishes("cake", 2, delay=0.01)}) as pieces:
+        assert await anext(pieces) == ("soup", "soup 0")
+        await soup.aclose()
+        assert [piece async for _, piece in pieces] == ["cake 0", "cake 1"]
+
+
+async def test_time_outs_of_streams_hold_in_a_merge(clock: None) -> None:
+    slow = agent(timeout=1)(dishes.body)
+    silent = tool(idle_timeout=1)(dishes.body)
+    for stream, whose in ((slow("slow", 3, delay=0.7), "timeout"), (silent("silent", 1, delay=5), "idle_timeout")):
+        found: list[str] = []
+        with pytest.raises(TimedOutError, match=f"{whose}=1 s"):
+            async for _, piece in merge([stream, dishes("cake", 1)]):
+                found.append(piece)
+        assert "cake 0" in found
+
+
+async def test_a_tool_reads_no_merge() -> None:
+    @tool
+    async def nosy() -> None:
+        async for _ in merge([made]):
+            pass
+
+    made = dishes("a", 1)
+    with pytest.raises(NestedTool, match="merge"):
+        await nosy()
+    await made.aclose()
+
+
+@pytest.mark.parametrize("leave", ["read", "left", "cancelled"])
+async def test_a_merge_that_has_ended_leaves_nothing_to_the_garbage_collector(leave: str) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        soup, cake = dishes("soup", 3), dishes("cake", 3)
+        calls = [weakref.ref(soup.call), weakref.ref(cake.call)]
+        reader = asyncio.ensure_future(_read(merge([soup, cake]), leave))
+        del soup, cake
+        await asyncio.wait([reader])
+        del reader
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert [call() for call in calls] == [None, None]
+    finally:
+        gc.enable()
+
+
+async def _read(pieces: Stream[tuple[int, str]], leave: str) -> None:
+    async with pieces:
+        async for _ in pieces:
+            if leave == "left":
+                return
+            if leave == "cancelled":
+                current_task().cancel()
+
+
+def current_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="there are eager tasks since 3.12")
+async def test_agents_that_fail_in_an_eager_first_step_fail_the_merge() -> None:
+    @agent
+    async def burnt() -> AsyncIterator[int]:
+        raise ValueError("burnt")
+        yield 1
+
+    cake = Watched()
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    try:
+        with pytest.raises(ValueError, match="burnt"):
+            async for _ in merge([burnt(), cake.write()]):
+                pass
+        assert cake.ended
+    finally:
+        loop.set_task_factory(None)

@@ -80,8 +80,12 @@ class Merged(Stream[Piece]):
         self._asked = True
 
     def _open(self) -> Reader:
-        pairs, self._pairs = self._pairs, []
-        return MergeReader(self._merge, pairs)
+        return MergeReader(self._merge, self._pairs)
+
+    def read_by(self, reader: Reader) -> None:
+        """Note by what it is read, which has begun, and knows the streams."""
+        super().read_by(reader)
+        self._pairs = []
 
     async def aclose(self) -> None:
         """End all streams that are read, and wait at most their ``grace`` for that."""

@@ -133,7 +133,8 @@ class Stream(AsyncIterator[Piece]):
                 raise StopAsyncIteration
             pump = self._open()
             pump.start(current_frame.get())
-            self._pump = pump  # not before it has begun: one that was refused would never give a piece
+            self.read_by(pump)  # not before it has begun: one that was refused would never give a piece
+        assert self._pump is not None
         piece = await self._pump.next()
         if piece is END:
             raise StopAsyncIteration

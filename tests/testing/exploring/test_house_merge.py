@@ -31,6 +31,11 @@ async def broken(kitchen: Kitchen) -> AsyncIterator[str]:
     await kitchen.burn("x1")
 
 
+Writer = Callable[[Kitchen, str, int], AsyncIterator[str]]
+Broken = Callable[[Kitchen], AsyncIterator[str]]
+WAYS: list[tuple[Writer, Broken]] = [(pieces_of, broken), (agent(pieces_of), agent(broken))]
+
+
 def assert_in_order(read: list[tuple[Any, str]], name: str, count: int) -> None:
     mine = [piece for of, piece in read if of == name]
     assert mine == [f"{name}{number}" for number in range(count)][: len(mine)]
@@ -43,7 +48,7 @@ async def assert_soon_quiet(kitchen: Kitchen) -> None:
     assert kitchen.is_quiet()
 
 
-async def read_to_the_end() -> None:
+async def read_to_the_end(pieces_of: Writer, broken: Broken) -> None:
     kitchen = Kitchen()
     read = [pair async for pair in merge({name: pieces_of(kitchen, name, 2) for name in "ab"})]
     assert len(read) == 4
@@ -52,7 +57,7 @@ async def read_to_the_end() -> None:
     assert kitchen.is_quiet()
 
 
-async def read_by_a_slow_reader() -> None:
+async def read_by_a_slow_reader(pieces_of: Writer, broken: Broken) -> None:
     kitchen, read = Kitchen(), list[tuple[Any, str]]()
     async for pair in merge({"a": pieces_of(kitchen, "a", 2), "b": pieces_of(kitchen, "b", 1)}):
         read.append(pair)
@@ -62,7 +67,7 @@ async def read_by_a_slow_reader() -> None:
     assert kitchen.is_quiet()
 
 
-async def left_early() -> None:
+async def left_early(pieces_of: Writer, broken: Broken) -> None:
     kitchen, read = Kitchen(), list[tuple[Any, str]]()
     async with merge({name: pieces_of(kitchen, name, 2) for name in "ab"}) as pairs:
         async for pair in pairs:
@@ -74,7 +79,7 @@ async def left_early() -> None:
     await assert_soon_quiet(kitchen)
 
 
-async def the_reader_is_cancelled() -> None:
+async def the_reader_is_cancelled(pieces_of: Writer, broken: Broken) -> None:
     kitchen, read = Kitchen(), list[tuple[Any, str]]()
 
     async def reader() -> None:
@@ -89,7 +94,7 @@ async def the_reader_is_cancelled() -> None:
     await assert_soon_quiet(kitchen)
 
 
-async def the_reader_is_late() -> None:
+async def the_reader_is_late(pieces_of: Writer, broken: Broken) -> None:
     kitchen, read = Kitchen(), list[tuple[Any, str]]()
     try:
         with fail_after(1):
@@ -104,7 +109,7 @@ async def the_reader_is_late() -> None:
     await assert_soon_quiet(kitchen)
 
 
-async def one_fails() -> None:
+async def one_fails(pieces_of: Writer, broken: Broken) -> None:
     kitchen, read = Kitchen(), list[tuple[Any, str]]()
     with pytest.raises(ValueError, match="x1"):
         async with merge({"a": pieces_of(kitchen, "a", 2), "x": broken(kitchen)}) as pairs:
@@ -147,14 +152,20 @@ async def answers_of_agents() -> None:
     assert kitchen.is_quiet()
 
 
-PROGRAMS = [
-    read_to_the_end, read_by_a_slow_reader, left_early, the_reader_is_cancelled, the_reader_is_late, one_fails,
-    answers_of_agents,
-]  # fmt: skip
+PROGRAMS = [read_to_the_end, read_by_a_slow_reader, left_early, the_reader_is_cancelled, the_reader_is_late, one_fails]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(170)  # some thousand schedules each, on a machine that may be busy
+@pytest.mark.parametrize("way", WAYS, ids=["generators", "agents"])
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
-def test_merged_streams_keep_their_word_in_every_order(program: Callable[[], Awaitable[None]]) -> None:
-    in_every_order(program, seconds=240)
+def test_merged_streams_keep_their_word_in_every_order(
+    program: Callable[[Writer, Broken], Awaitable[None]], way: tuple[Writer, Broken]
+) -> None:
+    in_every_order(lambda: program(*way), seconds=150)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(170)
+def test_merged_answers_of_agents_keep_their_word_in_every_order() -> None:
+    in_every_order(answers_of_agents, seconds=150)
