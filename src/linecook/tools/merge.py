@@ -28,8 +28,8 @@ def merge(streams: Any, /) -> Any:
 
     Returns:
       A stream of pairs *(name, piece)*: of one stream in its order, of several in order of arrival. It ends when all
-      have ended. Agents and tools run ahead of the reader as far as their streams do, what else is read two pieces; a
-      reader that is slow slows them all.
+      have ended. Of each agent or tool at most 16 pieces wait to be read, of anything else 1; then it waits: a reader
+      that is slow slows them all.
 
     The first that fails ends it: its error is raised after the pieces that came before, and the others are cancelled.
     To go on with the others, let the agent itself yield what went wrong. Leaving the loop early? As for every stream:
@@ -75,17 +75,15 @@ class Merged(Stream[Piece]):
         super().__init__(self._merge)
         self._pairs = pairs
 
-    def writer(self) -> None:
-        """Have it read by a task: its pieces come from several writers."""
-        self._asked = True
+    def _writer(self) -> None:
+        self._asked = True  # and by a task: its pieces come from several writers
 
     def _open(self) -> Reader:
         return MergeReader(self._merge, self._pairs)
 
-    def read_by(self, reader: Reader) -> None:
-        """Note by what it is read, which has begun, and knows the streams."""
-        super().read_by(reader)
-        self._pairs = []
+    def _read_by(self, reader: Reader) -> None:
+        super()._read_by(reader)
+        self._pairs = []  # the reader knows them, for as long as it reads them
 
     async def aclose(self) -> None:
         """End all streams that are read, and wait at most their ``grace`` for that."""

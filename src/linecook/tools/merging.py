@@ -19,7 +19,7 @@ from .._core.timers import Timer, timers_of
 from .call import nested
 from .pump import Pump
 from .reader import Reader
-from .stream import Stream, StreamTool
+from .stream import Stream, StreamTool, note_reader, writer_of
 from .stream_frame import StreamFrame
 from .tool import Options
 
@@ -86,7 +86,7 @@ class MergeReader(Reader):
 
     def _begin(self, name: Any, given: Any) -> None:
         stream: Stream[Any] = given
-        pump = stream.writer() if _is_ours(given) else None
+        pump = writer_of(stream) if _is_ours(given) else None
         if pump is None:
             frame = _ReadingFrame(_READING, (name, given), {})
             stream = Stream(frame)
@@ -99,7 +99,7 @@ class MergeReader(Reader):
             pump.error = error
             self.over(pump)
             return
-        stream.read_by(pump)
+        note_reader(stream, pump)
         if self._failure is not None:  # of one before it, which began at once and ended
             self._cancel(pump)
 

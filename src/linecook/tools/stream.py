@@ -93,18 +93,13 @@ class Stream(AsyncIterator[Piece]):
         self._closed = False
         self._asked = False  # somebody has tried to read it, or was told how
 
-    def writer(self) -> Pump | None:
-        """Return its writer, not begun, to who wants to be told of each piece; None when it has to be read by a task.
-
-        That is: it was read before, was closed, or bounds how long its reader waits.
-        """
-        self._asked = True
+    def _writer(self) -> Pump | None:
+        self._asked = True  # by a task it has to be read that was begun, or closed, or bounds how long its reader waits
         if self._pump is not None or self._closed or self._frame.tool.asked.idle_timeout is not None:
             return None
         return Pump(self._frame)
 
-    def read_by(self, reader: Reader) -> None:
-        """Note by what it is read, which has begun."""
+    def _read_by(self, reader: Reader) -> None:
         self._asked = True
         self._pump = reader
 
@@ -133,7 +128,7 @@ class Stream(AsyncIterator[Piece]):
                 raise StopAsyncIteration
             pump = self._open()
             pump.start(current_frame.get())
-            self.read_by(pump)  # not before it has begun: one that was refused would never give a piece
+            self._read_by(pump)  # not before it has begun: one that was refused would never give a piece
         assert self._pump is not None
         piece = await self._pump.next()
         if piece is END:
@@ -178,3 +173,13 @@ class Stream(AsyncIterator[Piece]):
 
     def __repr__(self) -> str:
         return f"<stream {self._frame!r}>"
+
+
+def writer_of(stream: Stream[Any]) -> Pump | None:
+    """Return the writer of *stream*, not begun, to who wants to be told of each piece; None: read it with a task."""
+    return stream._writer()
+
+
+def note_reader(stream: Stream[Any], reader: Reader) -> None:
+    """Note by what *stream* is read, which has begun."""
+    stream._read_by(reader)
