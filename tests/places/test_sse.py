@@ -50,13 +50,25 @@ async def events(client: httpx.AsyncClient, path: str) -> list[tuple[str, object
 
 
 def read(reply: httpx.Response, count: int) -> list[object]:
-    """What the next *count* events say, and no more."""
+    """What the next *count* events say, and no more; the connection is closed on return."""
+    return read_on(reply.iter_lines(), count)
+
+
+def read_on(lines: Iterator[str], count: int) -> list[object]:
+    """The same, of a connection that stays open for as long as *lines* is kept."""
     found: list[object] = []
-    lines = reply.iter_lines()
     while len(found) < count:
         if (line := next(lines)).startswith("data: "):
             found.append(json.loads(line.removeprefix("data: ")))
     return found
+
+
+def wait_until_running(server: Server, count: int) -> None:
+    """Wait until so many tools are in threads: one that follows short ones may be in line for some milliseconds."""
+    deadline = time.monotonic() + 10
+    while (running := httpx.get(f"{server.url}/alive", timeout=20).json()["running"]) < count:
+        assert time.monotonic() < deadline, f"{running} tools are in threads, and not {count}"
+        time.sleep(0.01)
 
 
 async def wait_until_nobody_is_alive(server: Server) -> None:
@@ -96,7 +108,9 @@ def test_a_client_that_leaves_ends_all_its_agents(server: Server) -> None:
 def test_a_client_that_leaves_while_its_agents_are_in_thread_tools_waits_for_none_of_them(server: Server) -> None:
     who = someone("gil")
     with httpx.stream("GET", f"{server.url}/ask/{who}?count=3&block=4", timeout=20) as reply:
-        read(reply, len(PARTS))  # now all four are in a tool that takes four seconds
+        lines = reply.iter_lines()
+        read_on(lines, len(PARTS))
+        wait_until_running(server, len(PARTS))  # now all four are in a tool that takes four seconds
     for part in PARTS:
         server.noted(f"{who} {part} ended")
     assert f"for {who} looked up" not in server.log.read_text()
