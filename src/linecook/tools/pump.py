@@ -15,7 +15,6 @@ from typing import Any
 
 from .._core.context import Frame, current_deadline, current_frame, inherited_priority
 from .._core.deadline import Deadline
-from .._core.errors import TimedOutError
 from .._core.outcome import Cancelled, Failed, Ok, TimedOut
 from .._core.perloop import one_per_loop
 from .._core.running import Running
