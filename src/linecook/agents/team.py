@@ -112,7 +112,8 @@ class Team:
             ``"transient"``: when it fails, or somebody else cancels it. ``"temporary"``: never.
           capacity: most messages that wait in its mailbox, ≥ 1.
           when_full: what happens to one more: its sender ``"wait"``s; ``"refuse"`` raises ``Refused`` there;
-            ``"drop_oldest"`` lets it in and drops the one that has waited longest.
+            ``"drop_oldest"`` lets it in and drops the one that has waited longest; ``tell`` never waits then, so a
+            loop that does nothing else gives nobody a turn: have it ``await asyncio.sleep(0)``.
           deliveries: how often a message is handed to the agent before it is set aside, ≥ 1. With 1 a message that the
             agent fails on is never handed out again, since nobody knows how much of it was done; its asker gets
             ``AgentFailed``. More for work that may be repeated: the last attempt's failure is then what he gets.
