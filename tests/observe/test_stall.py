@@ -262,7 +262,7 @@ async def step_on():
     stalls = []
     StallWatch().watch(asyncio.get_running_loop(), None, 0.3, stalls.append)
     print("ready", flush=True)
-    end = time.thread_time() + 0.15
+    end = time.thread_time() + 0.05
     while time.thread_time() < end:
         pass
     await asyncio.sleep(0.05)
