@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import os
 import signal
 import threading
@@ -27,7 +28,8 @@ def pytest_configure() -> None:
             signal.signal(number, handler)
 
 
-UNTIL = float(os.environ.get("SLOW_UNTIL", "inf"))
+UNTIL = float(os.environ.pop("SLOW_UNTIL", "inf"))  # for us alone: some tests run pytest
+ORDER = os.environ.pop("SLOW_ORDER", "forwards")
 
 
 def is_slow(item: pytest.Item) -> bool:
@@ -35,10 +37,10 @@ def is_slow(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests come last where their time may run out; ``SLOW_ORDER=backwards``: the last of them first."""
-    if os.environ.get("SLOW_ORDER") == "backwards":
-        items.reverse()
-    if "SLOW_UNTIL" in os.environ:
+    """Slow tests come last where their time may run out; ``SLOW_ORDER=backwards``: the last file first."""
+    if ORDER == "backwards":
+        items.sort(key=lambda item: item.path, reverse=True)
+    if math.isfinite(UNTIL):
         items.sort(key=is_slow)
 
 
