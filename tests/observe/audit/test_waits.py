@@ -115,7 +115,7 @@ def test_the_report_has_the_longest_first() -> None:
 
         async with asyncio.TaskGroup() as group:
             group.create_task(short())
-            await asyncio.sleep(1.5)  # long
+            await asyncio.sleep(3)  # long
 
     report = audited(main)
     assert report.waits[0].place.line == line_of(main, "# long")
