@@ -52,10 +52,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def what_was_there_before_is_not_searched_again() -> None:
-    """Take the files tested before out of the collector's sight, or each full collection takes longer than the last.
-
-    In one process, the 159 tests of tests/tools/test_many.py took 94 s behind all the others and 9 s alone.
-    """
+    """Take the files tested before out of the collector's sight, or each full collection takes longer than the last."""
     gc.collect()
     gc.freeze()
 

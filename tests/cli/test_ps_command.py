@@ -67,6 +67,17 @@ def test_ps_lists_calls_with_what_they_wait_for(kitchen: Program, capsys: pytest
 
 
 @pytest.mark.slow
+def test_nothing_that_can_be_looked_into_tells_an_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    secret = KITCHEN.replace("reader(url) for url in range(5)", "reader('hid' + 'den' * 2) for _ in range(5)")
+    with Program(secret) as program, Remote(program.pid) as remote:
+        assert until(lambda: remote.calls().total == 11)
+        for words in (["ps"], ["ps", "--all"], ["ps", "--json"], ["tree"], ["tree", "--json"]):
+            said = Said(capsys, *words, program.pid)
+            assert "fetch" in said.out
+            assert "hiddenden" not in said.out + said.err
+
+
+@pytest.mark.slow
 def test_ps_shows_so_many_and_counts_all(kitchen: Program, capsys: pytest.CaptureFixture[str]) -> None:
     said = Said(capsys, "ps", kitchen.pid, "--most", 1)
     assert "and 8 more (--all shows them). All 11:" in said.out

@@ -1,7 +1,7 @@
 """What reads a merge: it takes the pieces of several streams from their writers, with no task of its own.
 
-A task that reads each stream and a scope around them were 125 objects more for four agents. Where 300 people read at
-once each collection walks through all of them, and everybody waits for it (benchmarks: sse_users).
+A task that reads each stream and a scope around them are objects that stand as long as the merge does. Where 300 people
+read at once each collection walks through all of them, and everybody waits for it (benchmarks: sse_users).
 """
 
 from __future__ import annotations
